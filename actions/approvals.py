@@ -1,0 +1,265 @@
+"""The store of approvals. Owns their states; must never know scopes, HTTP or how a call is sent.
+
+A call is bound to its principal, persona, conversation, operation and exact arguments. It is decided once
+and claimed once, by one conditional UPDATE each. What was claimed and never reported counts as unknown.
+"""
+
+import json
+from dataclasses import replace
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from actions.approval import LIVE, TRANSITIONS, Approval, ApprovalState, Decision, arguments_hash
+from actions.json_value import JsonObject
+from actions.result import ActionResult
+from actions.tables import approvals as table
+from core.clock import Clock
+from core.database import Database
+from core.errors import Conflict, NotFound
+from core.ids import ConversationId, PersonaId, PrincipalId, new_id
+from core.principal import Principal
+
+DAY = 86_400.0
+_REPORT_LIMIT_SECONDS = 300.0
+_WAITING = (ApprovalState.PENDING, ApprovalState.APPROVED)
+_DECIDED = {Decision.APPROVE: ApprovalState.APPROVED, Decision.DENY: ApprovalState.DENIED}
+
+
+class Approvals:
+    """Approvals in the database.
+
+    Args:
+        lifetime: seconds that a call waits for a decision, and then for being used.
+    """
+
+    def __init__(self, database: Database, clock: Clock, *, lifetime: float = DAY) -> None:
+        self._database = database
+        self._clock = clock
+        self._lifetime = lifetime
+
+    def request(
+        self,
+        principal: PrincipalId,
+        persona: PersonaId,
+        conversation: ConversationId,
+        operation: str,
+        arguments: JsonObject,
+        effect: str,
+    ) -> Approval:
+        """Ask for approval of one exact call; while such a call is live, return that one."""
+        digest = arguments_hash(arguments)
+        now = self._clock()
+        with self._database.write() as connection:
+            self._sweep(connection, now)
+            live = connection.execute(
+                select(table).where(
+                    table.c.principal == principal,
+                    table.c.persona == persona,
+                    table.c.conversation == conversation,
+                    table.c.operation == operation,
+                    table.c.arguments_hash == digest,
+                    table.c.state.in_(LIVE),
+                )
+            ).first()
+            if live is not None:
+                return _approval(live)
+            approval_id = new_id("appr")
+            connection.execute(
+                insert(table).values(
+                    id=approval_id,
+                    principal=principal,
+                    persona=persona,
+                    conversation=conversation,
+                    operation=operation,
+                    arguments=json.dumps(arguments, ensure_ascii=False),
+                    arguments_hash=digest,
+                    effect=effect,
+                    state=ApprovalState.PENDING,
+                    created_at=now,
+                    expires_at=now + self._lifetime,
+                )
+            )
+            return _read(connection, approval_id)
+
+    def find(
+        self,
+        principal: PrincipalId,
+        persona: PersonaId,
+        conversation: ConversationId,
+        operation: str,
+        digest: str | None = None,
+    ) -> Approval | None:
+        """Return the newest approval of a call in this conversation, or of its exact arguments (`digest`)."""
+        query = select(table).where(
+            table.c.principal == principal,
+            table.c.persona == persona,
+            table.c.conversation == conversation,
+            table.c.operation == operation,
+        )
+        if digest is not None:
+            query = query.where(table.c.arguments_hash == digest)
+        with self._database.read() as connection:
+            row = connection.execute(query.order_by(table.c.created_at.desc(), table.c.id.desc())).first()
+        return None if row is None else _as_of(_approval(row), self._clock())
+
+    def get(self, approval_id: str) -> Approval:
+        """Return one approval.
+
+        Raises:
+            NotFound: there is none.
+        """
+        with self._database.read() as connection:
+            return _as_of(_read(connection, approval_id), self._clock())
+
+    def list(self, state: ApprovalState | None = None) -> list[Approval]:
+        """Return approvals, the oldest first."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(table).order_by(table.c.created_at, table.c.id)).all()
+        found = [_as_of(_approval(row), self._clock()) for row in rows]
+        return [approval for approval in found if state is None or approval.state is state]
+
+    def decide(self, approval_id: str, decision: Decision, by: Principal) -> Approval:
+        """Approve or deny a pending call, once. Whether `by` may decide is for the caller to check.
+
+        Raises:
+            NotFound: there is no such approval.
+            Conflict: it is no longer pending.
+        """
+        now = self._clock()
+        with self._database.write() as connection:
+            self._sweep(connection, now)
+            done = self._move(
+                connection,
+                approval_id,
+                _DECIDED[decision],
+                decided_at=now,
+                decided_by=by.id,
+                expires_at=now + self._lifetime,
+            )
+            approval = _read(connection, approval_id)
+        if not done:
+            who = f" by {approval.decided_by!r}" if approval.decided_by else ""
+            raise Conflict(
+                f"The approval {approval_id!r} is {approval.state.value}{who}, no longer pending. "
+                "Ask for the action again to get a new one.",
+                code="approval_not_pending",
+            )
+        return approval
+
+    def claim(self, approval_id: str, *, effect: str | None = None) -> bool:
+        """Take an approved call for sending; True for exactly one caller.
+
+        Args:
+            approval_id: the approval.
+            effect: what the call would do now; if it is no longer what was approved, nothing is claimed.
+        """
+        now = self._clock()
+        with self._database.write() as connection:
+            self._sweep(connection, now)
+            if effect is not None and _read(connection, approval_id).effect != effect:
+                return False
+            return self._move(connection, approval_id, ApprovalState.SENT, sent_at=now)
+
+    def finish(self, approval_id: str, result: ActionResult) -> Approval:
+        """Record what came of a claimed call.
+
+        Raises:
+            NotFound: there is no such approval.
+            Conflict: it was not sent.
+        """
+        state = ApprovalState.DONE if result.ok else ApprovalState.FAILED
+        if not result.certain:
+            state = ApprovalState.UNKNOWN
+        with self._database.write() as connection:
+            done = self._move(
+                connection,
+                approval_id,
+                state,
+                finished_at=self._clock(),
+                result_text=result.text,
+                result_status=result.status,
+                result_ok=result.ok,
+            )
+            approval = _read(connection, approval_id)
+        if not done:
+            raise Conflict(
+                f"The approval {approval_id!r} is {approval.state.value}. "
+                "Only a claimed call has a result: claim it before it is sent."
+            )
+        return approval
+
+    def mark_interrupted(self) -> int:
+        """Mark what was sent and not reported as unknown, at the start of the only server; say how many."""
+        with self._database.write() as connection:
+            statement = (
+                update(table)
+                .where(table.c.state == ApprovalState.SENT)
+                .values(state=ApprovalState.UNKNOWN, finished_at=self._clock())
+            )
+            return connection.execute(statement).rowcount
+
+    def _move(
+        self, connection: Connection, approval_id: str, to: ApprovalState, **fields: float | str | bool | None
+    ) -> bool:
+        sources = [state for state, targets in TRANSITIONS.items() if to in targets]
+        statement = (
+            update(table).where(table.c.id == approval_id, table.c.state.in_(sources)).values(state=to, **fields)
+        )
+        return connection.execute(statement).rowcount == 1
+
+    def _sweep(self, connection: Connection, now: float) -> None:
+        """Expire what waited too long, and give up on calls that nobody reported on."""
+        connection.execute(
+            update(table)
+            .where(table.c.state.in_(_WAITING), table.c.expires_at <= now)
+            .values(state=ApprovalState.EXPIRED)
+        )
+        connection.execute(
+            update(table)
+            .where(table.c.state == ApprovalState.SENT, table.c.sent_at <= now - _REPORT_LIMIT_SECONDS)
+            .values(state=ApprovalState.UNKNOWN)
+        )
+
+
+def _read(connection: Connection, approval_id: str) -> Approval:
+    row = connection.execute(select(table).where(table.c.id == approval_id)).first()
+    if row is None:
+        raise NotFound(
+            f"There is no approval {approval_id!r}. `repertory approval list` shows those that there are."
+        )
+    return _approval(row)
+
+
+def _as_of(approval: Approval, now: float) -> Approval:
+    """Return the approval as `_sweep` would leave it, so that reading need not write."""
+    if approval.state in _WAITING and approval.expires_at <= now:
+        return replace(approval, state=ApprovalState.EXPIRED)
+    sent_at = approval.sent_at
+    if approval.state is ApprovalState.SENT and sent_at is not None and sent_at <= now - _REPORT_LIMIT_SECONDS:
+        return replace(approval, state=ApprovalState.UNKNOWN)
+    return approval
+
+
+def _approval(row: Row[tuple[object, ...]]) -> Approval:
+    result = None
+    if row.result_text is not None:
+        certain = row.state != ApprovalState.UNKNOWN
+        result = ActionResult(row.result_text, row.result_status, row.result_ok, certain=certain)
+    return Approval(
+        id=row.id,
+        principal=PrincipalId(row.principal),
+        persona=PersonaId(row.persona),
+        conversation=ConversationId(row.conversation),
+        operation=row.operation,
+        arguments=json.loads(row.arguments),
+        arguments_hash=row.arguments_hash,
+        effect=row.effect,
+        state=ApprovalState(row.state),
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        decided_at=row.decided_at,
+        decided_by=row.decided_by,
+        sent_at=row.sent_at,
+        finished_at=row.finished_at,
+        result=result,
+    )

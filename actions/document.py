@@ -1,0 +1,174 @@
+"""OpenAPI documents: reading, bounding, checking. Must never know personas or operations.
+
+A document is untrusted: it is parsed without YAML's object tags, bounded in size, depth and nodes (aliases
+count each time they are used), may refer only to itself, and is checked against its own version's schema.
+"""
+
+import itertools
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+from jsonschema.exceptions import ValidationError
+from jsonschema_path import SchemaPath
+from openapi_spec_validator import OpenAPIV30SpecValidator, OpenAPIV31SpecValidator
+from openapi_spec_validator.validation.exceptions import DuplicateOperationIDError
+
+from actions.errors import DocumentInvalid
+from actions.json_value import JsonObject, JsonValue
+from actions.pointer import resolve
+
+if TYPE_CHECKING:
+    from yaml import SafeLoader
+else:
+    from yaml import CSafeLoader as SafeLoader
+
+_MAX_CHARACTERS = 10_000_000
+_MAX_NODES = 1_000_000
+_MAX_DEPTH = 100
+_MAX_REPORTED = 3
+_LITERAL = frozenset({"example", "examples", "default", "enum", "const"})
+_METHODS = frozenset({"get", "put", "post", "delete", "patch", "head", "options", "trace"})
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A checked document.
+
+    Attributes:
+        name: how the persona names it: a path or a URL.
+        url: where it came from, if from a URL.
+    """
+
+    name: str
+    content: JsonObject
+    url: str | None = None
+
+
+def load_document(source: str, *, root: Path, fetch: Callable[[str], str]) -> Document:
+    """Read and check the document at `source`: a path under `root`, or a URL, which `fetch` reads.
+
+    Raises:
+        DocumentInvalid: it cannot be read or used; the message names document, operation and place.
+    """
+    is_url = source.startswith(("http://", "https://"))
+    text = fetch(source) if is_url else _read_file(source, root)
+    return Document(source, parse_document(text, source), source if is_url else None)
+
+
+def parse_document(text: str, name: str) -> JsonObject:
+    """Parse and check `text`, JSON or YAML.
+
+    Raises:
+        DocumentInvalid: see `load_document`.
+    """
+    if len(text) > _MAX_CHARACTERS:
+        raise DocumentInvalid(f"The document {name!r} is longer than {_MAX_CHARACTERS:,} characters. Cut it down.")
+    references: list[str] = []
+    try:
+        raw = json.loads(text) if text.lstrip().startswith("{") else yaml.load(text, _Loader)  # noqa: S506
+        content = _Plain(name, references).convert(raw)
+    except (yaml.YAMLError, ValueError) as error:
+        raise DocumentInvalid(f"The document {name!r} is neither JSON nor YAML: {error}") from error
+    except RecursionError as error:
+        raise DocumentInvalid(f"The document {name!r} is nested too deeply.") from error
+    if not isinstance(content, dict):
+        raise DocumentInvalid(f"The document {name!r} is not an object. Give an OpenAPI 3.0 or 3.1 document.")
+    for reference in references:
+        resolve(content, {"$ref": reference}, name)
+    _check(content, name)
+    return content
+
+
+class _Loader(SafeLoader):
+    """YAML as JSON would have it: a date stays the text that was written."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own way of configuration
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+class _Plain:
+    """Turns what the parser gave into plain JSON with text keys, and notes the references."""
+
+    def __init__(self, name: str, references: list[str]) -> None:
+        self._name = name
+        self._references = references
+        self._nodes = 0
+
+    def convert(self, value: object, depth: int = 0, *, literal: bool = False) -> JsonValue:
+        self._nodes += 1
+        if self._nodes > _MAX_NODES or depth > _MAX_DEPTH:
+            raise DocumentInvalid(
+                f"The document {self._name!r} has more than {_MAX_NODES:,} values or {_MAX_DEPTH} levels. "
+                "Cut it down."
+            )
+        if isinstance(value, dict):
+            if not literal and isinstance(value.get("$ref"), str):
+                self._references.append(value["$ref"])
+            return {
+                str(key): self.convert(item, depth + 1, literal=literal or key in _LITERAL)
+                for key, item in value.items()
+            }
+        if isinstance(value, list):
+            return [self.convert(item, depth + 1, literal=literal) for item in value]
+        if value is None or isinstance(value, str | bool | int | float):
+            return value
+        raise DocumentInvalid(
+            f"The document {self._name!r} holds {value!r:.60}, which JSON cannot. Put it in quotes."
+        )
+
+
+def _read_file(source: str, root: Path) -> str:
+    path = (root / source).resolve()
+    if not path.is_relative_to(root.resolve()):
+        raise DocumentInvalid(f"The document {source!r} lies outside of {str(root)!r}. Move it inside.")
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise DocumentInvalid(
+            f"The document {source!r} cannot be read ({reason}). Paths start at {str(root)!r}."
+        ) from error
+
+
+def _check(content: JsonObject, name: str) -> None:
+    version = content.get("openapi")
+    kinds = {"3.0": OpenAPIV30SpecValidator, "3.1": OpenAPIV31SpecValidator}
+    kind = kinds.get(version[:3]) if isinstance(version, str) else None
+    if kind is None:
+        found = f"openapi {version!r}" if version is not None else f"swagger {content.get('swagger')!r}"
+        raise DocumentInvalid(f"The document {name!r} says {found}. Convert it to OpenAPI 3.0 or 3.1 first.")
+    # No handlers: nothing outside of the document is ever read.
+    problems = _problems(kind(SchemaPath.from_dict(content, handlers={})), name)
+    if problems:
+        raise DocumentInvalid(f"The document {name!r} is not valid OpenAPI {version}: {' '.join(problems)}")
+
+
+def _problems(validator: OpenAPIV30SpecValidator | OpenAPIV31SpecValidator, name: str) -> list[str]:
+    """Check the shape first; the rules beyond it stumble over a document that lacks it."""
+    shape = itertools.islice(validator.schema_validator.iter_errors(validator.schema), _MAX_REPORTED)
+    problems = [_describe(error) for error in shape]
+    try:
+        if problems:
+            return problems
+        # Equal ids are no problem: our names are unique whatever the ids are.
+        rules = (error for error in validator.iter_errors() if not isinstance(error, DuplicateOperationIDError))
+        return [_describe(error) for error in itertools.islice(rules, _MAX_REPORTED)]
+    except (LookupError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        raise DocumentInvalid(f"The document {name!r} cannot be checked: {error!r:.200}. Simplify it.") from error
+
+
+def _describe(error: ValidationError) -> str:
+    closest = error
+    while closest.context:
+        closest = max(closest.context, key=lambda inner: ("$ref" not in inner.message, len(inner.absolute_path)))
+    place = [str(part) for part in closest.absolute_path]
+    where = "/".join(place) or "the top"
+    if len(place) > 2 and place[0] == "paths" and place[2] in _METHODS:
+        where = f"{place[2].upper()} {place[1]}" + (f", {'/'.join(place[3:])}" if place[3:] else "")
+    return f"At {where}: {closest.message[:200]}."

@@ -1,0 +1,40 @@
+"""The tables of this feature."""
+
+from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, String, Table, Text, text
+
+metadata = MetaData()
+
+approvals = Table(
+    "action_approvals",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("principal", String, nullable=False),
+    Column("persona", String, nullable=False),
+    Column("conversation", String, nullable=False),
+    Column("operation", String, nullable=False),
+    Column("arguments", Text, nullable=False),
+    Column("arguments_hash", String(64), nullable=False),
+    Column("effect", Text, nullable=False),
+    Column("state", String, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False),
+    Column("decided_at", Float),
+    Column("decided_by", String),
+    Column("sent_at", Float),
+    Column("finished_at", Float),
+    Column("result_text", Text),
+    Column("result_status", Integer),
+    Column("result_ok", Boolean),
+    Index("action_approvals_state", "state"),
+    Index(
+        "action_approvals_live_call",
+        "principal",
+        "persona",
+        "conversation",
+        "operation",
+        "arguments_hash",
+        unique=True,
+        sqlite_where=text("state IN ('pending', 'approved', 'sent')"),
+        postgresql_where=text("state IN ('pending', 'approved', 'sent')"),
+    ),
+)

@@ -1,0 +1,130 @@
+"""Examples as token ids with a loss mask: exactly what the engine would read, the assistant's part marked.
+
+Owns the checks that a wrong mask cannot pass: the end of each turn is learnt, and nothing is cut away.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Protocol
+
+from adapters.example import Example, Message
+from core.errors import InvalidRequest
+
+IGNORED = -100
+"""The label of a token that is not learnt."""
+
+
+class Tokenizer(Protocol):
+    """The part of a Hugging Face tokenizer that is needed here."""
+
+    eos_token_id: int | None
+
+    def apply_chat_template(
+        self, conversation: list[dict[str, object]], **options: object
+    ) -> dict[str, list[int]]:
+        """Render and tokenize."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedExample:
+    """Token ids and labels of equal length; `IGNORED` labels carry no loss."""
+
+    input_ids: list[int]
+    labels: list[int]
+
+
+class TrainingDataUnfit(InvalidRequest):
+    """An example cannot be learnt with this template or length."""
+
+    code = "training_data_unfit"
+
+
+def encode(
+    examples: Iterable[Example], tokenizer: Tokenizer, template: str, max_length: int
+) -> list[EncodedExample]:
+    """Encode every example.
+
+    Raises:
+        TrainingDataUnfit: an example is longer than `max_length`, or the template's marks are wrong.
+    """
+    _check_marks(tokenizer, template)
+    return [_encode(example, tokenizer, template, max_length) for example in examples]
+
+
+def _encode(example: Example, tokenizer: Tokenizer, template: str, max_length: int) -> EncodedExample:
+    ids, mask = _render(
+        [_plain(message) for message in example.messages], list(example.tools), tokenizer, template
+    )
+    if len(ids) > max_length:
+        raise TrainingDataUnfit(
+            f"Line {example.line}: the example has {len(ids)} tokens, over the limit of {max_length}, so "
+            "that its "
+            "answer would be cut away. Shorten it, or raise --max-length.",
+            code="example_too_long",
+        )
+    spans = _spans(mask)
+    spoken = [message for message in example.messages if message.role == "assistant"]
+    if len(spans) != len(spoken):
+        raise TrainingDataUnfit(
+            f"Line {example.line}: the template marks {len(spans)} spans for {len(spoken)} assistant "
+            "messages. "
+            "Mend the {% generation %} marks of the base's chat template.",
+            code="template_marks_wrong",
+        )
+    labels = [IGNORED] * len(ids)
+    for message, (start, end) in zip(spoken, spans, strict=True):
+        if message.learnt:
+            labels[start:end] = ids[start:end]
+    return EncodedExample(ids, labels)
+
+
+def _check_marks(tokenizer: Tokenizer, template: str) -> None:
+    """Render a probe and see that its end of turn is learnt: else the model would never stop."""
+    probe: list[dict[str, object]] = [
+        {"role": "user", "content": "a"},
+        {"role": "assistant", "content": "b"},
+        {"role": "user", "content": "c"},
+    ]
+    ids, mask = _render(probe, [], tokenizer, template)
+    learnt = [token for token, marked in zip(ids, mask, strict=True) if marked]
+    if tokenizer.eos_token_id is None or tokenizer.eos_token_id not in learnt:
+        raise TrainingDataUnfit(
+            "The chat template leaves the end of the assistant's turn out of what is learnt, so that the "
+            "model would "
+            "never stop. Put the end token inside {% generation %} … {% endgeneration %}.",
+            code="stop_token_not_learnt",
+        )
+
+
+def _render(
+    messages: list[dict[str, object]], tools: list[object], tokenizer: Tokenizer, template: str
+) -> tuple[list[int], list[int]]:
+    encoded = tokenizer.apply_chat_template(
+        messages,
+        tools=tools or None,
+        chat_template=template,
+        tokenize=True,
+        return_dict=True,
+        return_assistant_tokens_mask=True,
+    )
+    return encoded["input_ids"], encoded["assistant_masks"]
+
+
+def _plain(message: Message) -> dict[str, object]:
+    plain: dict[str, object] = {"role": message.role, "content": message.content}
+    if message.tool_calls:
+        plain["tool_calls"] = list(message.tool_calls)
+    return plain
+
+
+def _spans(mask: list[int]) -> list[tuple[int, int]]:
+    spans: list[tuple[int, int]] = []
+    place = 0
+    for marked, run in groupby(mask):
+        length = sum(1 for _ in run)
+        if marked:
+            spans.append((place, place + length))
+        place += length
+    return spans

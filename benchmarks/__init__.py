@@ -1,0 +1,1 @@
+"""Comparisons on the real engine; each compares two things in one run, since machines are noisy."""

@@ -1,0 +1,124 @@
+"""`python -m bootstrap`: make the checkout ready to run; a second call finds nothing to do.
+
+Owns the order of the steps and the stamp that says they are done. The stamp is a hash of what went
+in (lock file, project file, interpreter), so that a changed lock is installed and nothing else is.
+"""
+
+import argparse
+import fcntl
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bootstrap import machine, packages
+from bootstrap.failure import SetupFailed
+from bootstrap.machine import Compute
+from bootstrap.packages import Environment
+from bootstrap.progress import Step
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Set the checkout up and return the exit code."""
+    parser = argparse.ArgumentParser(prog="bootstrap", description=main.__doc__)
+    parser.add_argument("--compute", choices=[c.value for c in Compute], help="default: what the machine has")
+    options = parser.parse_args(arguments)
+    compute = Compute(options.compute) if options.compute else machine.detect_compute()
+    try:
+        with _alone():
+            _install(Environment(ROOT / ".venv"), compute)
+            return _prepare_models(Environment(ROOT / ".venv"))
+    except SetupFailed as failure:
+        print(f"Set-up stopped. {failure}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Set-up was interrupted. Run the same command again and it goes on from here.", file=sys.stderr)
+        return 130
+
+
+def _install(environment: Environment, compute: Compute) -> None:
+    lock = ROOT / "requirements" / f"{compute}.lock"
+    stamp = environment.root / "repertory.json"
+    wanted = {"lock": _digest(lock), "project": _digest(ROOT / "pyproject.toml")}
+    done = _read_stamp(stamp) if _works(environment) else {}
+    if done == wanted:
+        return
+    machine.check_platform()
+    if done.get("lock") != wanted["lock"]:
+        _make_environment(environment, machine.DISK_NEEDED[compute])
+        packages.install(environment, lock)
+        _write_stamp(stamp, {"lock": wanted["lock"]})
+    packages.install_project(environment, ROOT)
+    _write_stamp(stamp, wanted)
+
+
+def _make_environment(environment: Environment, disk_needed: int) -> None:
+    if _works(environment):
+        machine.check_disk(ROOT, disk_needed // 4)  # a part is there already
+        return
+    machine.check_disk(ROOT, disk_needed)
+    with Step(f"Making the virtual environment {environment.root.name} (Python {sys.version.split()[0]})"):
+        try:
+            venv.create(environment.root, clear=True, with_pip=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise SetupFailed(f"The virtual environment could not be made ({error}).") from error
+
+
+def _prepare_models(environment: Environment) -> int:
+    return subprocess.run([str(environment.python), "-m", "bootstrap.models"], cwd=ROOT, check=False).returncode
+
+
+def _works(environment: Environment) -> bool:
+    """Tell whether the environment's interpreter runs and has pip."""
+    if not environment.python.exists():
+        return False
+    probe = [
+        str(environment.python),
+        "-c",
+        "import importlib.util as u; raise SystemExit(u.find_spec('pip') is None)",
+    ]
+    return subprocess.run(probe, capture_output=True, check=False).returncode == 0
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Wait until no other set-up of this checkout runs (the lock is on a folder and leaves no file)."""
+    folder = os.open(ROOT / "requirements", os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("Another set-up of this checkout is running; waiting for it.", flush=True)
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _read_stamp(path: Path) -> dict[str, str]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {str(key): str(value) for key, value in content.items()} if isinstance(content, dict) else {}
+
+
+def _write_stamp(path: Path, content: dict[str, str]) -> None:
+    beside = path.with_suffix(".new")
+    beside.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    beside.replace(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

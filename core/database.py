@@ -1,0 +1,83 @@
+"""The SQLite database: one file, the truth. Knows no table; each feature declares its own."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import OperationalError
+
+from core.errors import Unavailable
+
+_BUSY_TIMEOUT_MS = 10_000
+
+
+class Database:
+    """A SQLAlchemy engine over SQLite in WAL mode with `synchronous=FULL`.
+
+    What `write` has committed survives a power cut. Writers take the lock at the start of the
+    transaction (`BEGIN IMMEDIATE`), so that two of them wait for each other instead of failing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.engine: Engine = create_engine(f"sqlite:///{path}", pool_size=8, max_overflow=24)
+        event.listen(self.engine, "connect", _configure)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Open a short read transaction."""
+        with _translated(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Open a write transaction; commit at the end, roll back on an exception.
+
+        Raises:
+            Unavailable: the database is locked, or the disk is full.
+        """
+        with _translated(), self.engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.rollback()
+                raise
+            connection.commit()
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+def _configure(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves; the driver would say it too late
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        reason = str(error.orig)
+        if "locked" in reason or "busy" in reason:
+            raise Unavailable(
+                "The database is locked by another program. Try again in a moment.",
+                code="database_locked",
+                retry_after=2,
+            ) from error
+        if "full" in reason or "disk I/O" in reason:
+            raise Unavailable(
+                "The disk that holds the data directory is full or failing. Free some space; nothing was changed.",
+                code="disk_full",
+                retry_after=30,
+            ) from error
+        raise

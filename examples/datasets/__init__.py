@@ -1,0 +1,1 @@
+"""The demo data sets and the program that builds them from hand-written phrases."""

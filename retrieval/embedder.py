@@ -1,0 +1,223 @@
+"""The gateway's side of the embedding process. Owns the child and its pipes; must never import torch."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from core.errors import Unavailable
+from retrieval.frames import Kind, PipeBrokenError, read_frame, write_frame
+from retrieval.records import Vectors
+
+_START_TIMEOUT = 180.0
+_ANSWER_TIMEOUT = 120.0
+_BATCH = 16
+_CACHED_QUERIES = 1024
+_REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@dataclass(slots=True)
+class _Lane:
+    """A pair of pipes; one caller at a time."""
+
+    sink: int
+    source: int
+    turn: threading.Lock = field(default_factory=threading.Lock)
+    closed: bool = False
+
+    def ask(self, texts: Sequence[str]) -> bytes:
+        with self.turn:
+            if self.closed:  # the numbers may already belong to another file
+                raise PipeBrokenError("The pipe is closed.")
+            write_frame(self.sink, Kind.TEXTS, json.dumps(list(texts)).encode())
+            kind, payload = read_frame(self.source, timeout=_ANSWER_TIMEOUT)
+        if kind is Kind.ERROR:
+            raise Unavailable(
+                f"The embedding process could not embed the text ({payload.decode()}). See its log.",
+                code="embedder_unavailable",
+            )
+        return payload
+
+
+@dataclass(slots=True)
+class _Child:
+    process: subprocess.Popen[bytes]
+    queries: _Lane
+    bulk: _Lane
+    model_id: str
+    dimensions: int
+
+    def end(self) -> None:
+        """Kill the child, which has nothing to lose, and close the pipes once nobody waits on them."""
+        self.process.kill()
+        self.process.wait()
+        for lane in (self.queries, self.bulk):
+            with lane.turn:
+                lane.closed = True
+                os.close(lane.sink)
+                os.close(lane.source)
+
+
+class Embedder:
+    """Embeds texts in a child process, which is started again once when it is found dead.
+
+    Safe for many threads. Queries (`priority=True`) have a lane of their own beside the batches of a sync.
+    """
+
+    def __init__(self, model_dir: Path, *, log_path: Path, threads: int = 1) -> None:
+        self._model_dir = model_dir
+        self._log_path = log_path
+        self._threads = threads
+        self._child: _Child | None = None
+        self._loading: subprocess.Popen[bytes] | None = None
+        self._closing = False
+        self._changing = threading.Lock()
+        self._cache: OrderedDict[str, Vectors] = OrderedDict()
+        self._caching = threading.Lock()
+        # The kernel's parent-death signal follows the *thread* that started the child: this one lives long.
+        self._starter = ThreadPoolExecutor(1, thread_name_prefix="embedder-parent")
+
+    @property
+    def model_id(self) -> str:
+        """Identity of the weights, the precision and the length limit."""
+        return self._running().model_id
+
+    @property
+    def dimensions(self) -> int:
+        """Length of a vector."""
+        return self._running().dimensions
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the child, if one runs."""
+        return self._child.process.pid if self._child else None
+
+    def start(self) -> None:
+        """Start the child and wait until its model is loaded.
+
+        Raises:
+            Unavailable: it did not come up; the log says why.
+        """
+        with self._changing:
+            if self._closing:
+                raise self._unavailable("is closed")
+            if self._child is None:
+                self._child = self._starter.submit(self._launch).result()
+
+    def close(self) -> None:
+        """End the child, even one that is still loading its model; nothing of it is left."""
+        self._closing = True
+        if (loading := self._loading) is not None:
+            loading.kill()
+        with self._changing:
+            if self._child is not None:
+                self._child.end()
+                self._child = None
+            self._starter.shutdown()
+
+    def embed(self, texts: Sequence[str], *, priority: bool = False) -> Vectors:
+        """Return one unit vector a text, shape (n, dimensions), float32.
+
+        Args:
+            texts: any strings; each is cut at the model's limit (256 word pieces).
+            priority: True for queries, which then do not wait for a sync and are remembered.
+
+        Raises:
+            Unavailable: the process is not running, or died twice.
+        """
+        if priority and len(texts) == 1:
+            return self._embed_query(texts[0])
+        parts = [
+            self._ask(texts[first : first + _BATCH], priority=priority) for first in range(0, len(texts), _BATCH)
+        ]
+        return np.concatenate(parts) if parts else np.empty((0, self.dimensions), np.float32)
+
+    def _embed_query(self, text: str) -> Vectors:
+        with self._caching:
+            if (known := self._cache.get(text)) is not None:
+                self._cache.move_to_end(text)
+                return known.copy()
+        vector = self._ask([text], priority=True)
+        with self._caching:
+            self._cache[text] = vector
+            if len(self._cache) > _CACHED_QUERIES:
+                self._cache.popitem(last=False)
+        return vector.copy()
+
+    def _ask(self, texts: Sequence[str], *, priority: bool) -> Vectors:
+        # A lone surrogate, which JSON can carry into a request, is no text to the tokenizer.
+        clean = [text.encode("utf-8", "replace").decode() for text in texts]
+        child = self._running()
+        try:
+            payload = (child.queries if priority else child.bulk).ask(clean)
+        except PipeBrokenError:
+            child = self._restarted(child)
+            try:
+                payload = (child.queries if priority else child.bulk).ask(clean)
+            except PipeBrokenError as error:
+                raise self._unavailable("died twice") from error
+        return np.frombuffer(payload, np.float32).reshape(len(clean), child.dimensions)
+
+    def _running(self) -> _Child:
+        child = self._child
+        if child is None:
+            raise self._unavailable("is not running")
+        return child
+
+    def _restarted(self, dead: _Child) -> _Child:
+        with self._changing:
+            if self._child is dead:  # else another thread has been here before
+                self._child = None
+                dead.end()
+                self._child = self._starter.submit(self._launch).result()
+            return self._running()
+
+    def _launch(self) -> _Child:
+        bulk_in, bulk_sink = os.pipe()
+        bulk_source, bulk_out = os.pipe()
+        query_in, query_sink = os.pipe()
+        query_source, query_out = os.pipe()
+        command = [sys.executable, "-m", "retrieval.embedder_process", str(self._model_dir.resolve())]
+        try:
+            self._log_path.parent.mkdir(parents=True, exist_ok=True)
+            with self._log_path.open("ab") as log:
+                process = subprocess.Popen(
+                    [*command, str(self._threads), str(bulk_in), str(bulk_out)],
+                    stdin=query_in,
+                    stdout=query_out,
+                    stderr=log,
+                    pass_fds=(bulk_in, bulk_out),
+                    cwd=_REPOSITORY,
+                )
+        finally:
+            for descriptor in (bulk_in, bulk_out, query_in, query_out):
+                os.close(descriptor)
+        child = _Child(process, _Lane(query_sink, query_source), _Lane(bulk_sink, bulk_source), "", 0)
+        self._loading = process
+        if self._closing:  # `close` came before there was anything to kill
+            process.kill()
+        try:
+            _, payload = read_frame(query_source, timeout=_START_TIMEOUT)
+        except PipeBrokenError as error:
+            child.end()
+            raise self._unavailable("did not start") from error
+        finally:
+            self._loading = None
+        hello = json.loads(payload)
+        child.model_id, child.dimensions = str(hello["model_id"]), int(hello["dimensions"])
+        return child
+
+    def _unavailable(self, what: str) -> Unavailable:
+        return Unavailable(
+            f"The embedding process {what}. Its log is {str(self._log_path)!r}.",
+            code="embedder_unavailable",
+            retry_after=5,
+        )

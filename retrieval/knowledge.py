@@ -1,0 +1,161 @@
+"""Knowledge: stores that follow folders, searched by meaning and by words. The face of retrieval.
+
+Blocking; the server calls it in worker threads. Knows neither personas nor prompts.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from core.database import Database
+from core.errors import NotFound, Unavailable
+from retrieval import shelf
+from retrieval.index_cache import IndexCache
+from retrieval.lexicon import LexicalHits, Lexicon
+from retrieval.ranking import fused, varied
+from retrieval.records import (
+    Document,
+    Passage,
+    SearchResult,
+    StoreStatus,
+    SyncProgress,
+    SyncReport,
+    TextEmbedder,
+    Vectors,
+)
+from retrieval.shelf import Store
+from retrieval.sync import FolderSync
+
+_CANDIDATES = 50
+_SHOWN = 20
+_MAX_QUERY_CHARACTERS = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidates:
+    """Every passage that either leg found, with its exact cosine and vector."""
+
+    cosines: dict[int, float]
+    vectors: dict[int, Vectors]
+    words: LexicalHits
+
+
+class Knowledge:
+    """All stores of a server. Safe for many threads; syncs run one after the other beside searches."""
+
+    def __init__(self, database: Database, embedder: TextEmbedder, index_dir: Path) -> None:
+        self._database = database
+        self._embedder = embedder
+        self._indexes = IndexCache(database, index_dir)
+        self._lexicon = Lexicon()
+        self._syncing = threading.Lock()
+
+    def sync(self, store: str, folder: Path, progress: Callable[[SyncProgress], None] | None = None) -> SyncReport:
+        """Bring `store` in line with `folder`; only what changed is read into passages and embedded.
+
+        Raises:
+            InvalidRequest: the folder does not exist.
+            Unavailable: the embedder or the database is away; the next sync goes on from there.
+        """
+        with self._syncing:
+            try:
+                return FolderSync(self._database, self._embedder, store, folder, progress).run()
+            finally:
+                self._lexicon.forget()
+                with self._database.read() as connection:
+                    known = shelf.find_store(connection, store)
+                if known is not None:
+                    self._indexes.refresh(store)
+
+    def search(
+        self,
+        stores: Sequence[str],
+        query: str,
+        *,
+        top_k: int = 4,
+        floor: float = 0.35,
+        dense_weight: float = 0.5,
+    ) -> SearchResult:
+        """Return the best passages of all `stores` together.
+
+        Args:
+            stores: names of stores; the best are taken over all of them together.
+            query: the words of a person, at most 4,000 characters of which count.
+            top_k: how many passages at most.
+            floor: raw cosine below which a passage is not shown (none left: "nothing found"), unless it
+                holds a rare identifier of the query (`ERR-4711`) to the letter.
+            dense_weight: share of the cosine in the fused score; the rest is BM25.
+
+        Raises:
+            NotFound: there is no such store.
+            Unavailable: the embedder is away, or a store waits to be embedded anew.
+        """
+        opened = self._opened(stores)
+        words = query.encode("utf-8", "replace").decode().replace("\0", " ")[:_MAX_QUERY_CHARACTERS].strip()
+        if not words or not opened:
+            return SearchResult((), 0.0)
+        vector = self._embedder.embed([words], priority=True)[0]
+        found = self._candidates(opened, words, vector)
+        best = max(found.cosines.values(), default=0.0)
+        scores = fused(found.cosines, found.words.scores, dense_weight)
+        eligible = [row for row in scores if found.cosines[row] >= floor or row in found.words.exact]
+        ranked = sorted(eligible, key=lambda row: (-scores[row], row))
+        shown = self._shown(ranked[: max(_SHOWN, 4 * top_k)], scores, found)
+        return SearchResult(varied(shown, top_k), best)
+
+    def stores(self) -> list[StoreStatus]:
+        """Return what every store holds."""
+        with self._database.read() as connection:
+            return shelf.statuses(connection, self._embedder.model_id)
+
+    def document(self, document_id: str) -> Document:
+        """Return a document with its whole text.
+
+        Raises:
+            NotFound: no store holds it (any more).
+        """
+        with self._database.read() as connection:
+            document = shelf.find_document(connection, document_id)
+        if document is None:
+            raise NotFound(f"There is no document {document_id!r}. It may have been removed from its folder.")
+        return document
+
+    def _opened(self, names: Sequence[str]) -> list[Store]:
+        with self._database.read() as connection:
+            opened = [(name, shelf.find_store(connection, name)) for name in dict.fromkeys(names)]
+        found = []
+        for name, store in opened:
+            if store is None:
+                raise NotFound(f"There is no knowledge store {name!r}. `repertory knowledge list` shows them.")
+            if store.embedder != self._embedder.model_id:
+                raise Unavailable(
+                    f"The store {name!r} is still embedded by another model. Wait for its sync.",
+                    code="store_outdated",
+                    retry_after=30,
+                )
+            found.append(store)
+        return found
+
+    def _candidates(self, opened: Sequence[Store], words: str, vector: Vectors) -> _Candidates:
+        rows = {row for store in opened for row in self._indexes.get(store).search(vector, _CANDIDATES)}
+        with self._database.read() as connection:
+            hits = self._lexicon.search(connection, [store.id for store in opened], words, _CANDIDATES)
+            held = shelf.passage_vectors(connection, self._embedder.model_id, rows | hits.scores.keys())
+        order = list(held)
+        if not order:
+            return _Candidates({}, {}, hits)
+        cosines = np.stack([held[row] for row in order]) @ vector
+        lexical = {row: score for row, score in hits.scores.items() if row in held}
+        return _Candidates(dict(zip(order, cosines.tolist(), strict=True)), held, LexicalHits(lexical, hits.exact))
+
+    def _shown(self, rows: Sequence[int], scores: dict[int, float], found: _Candidates) -> list[Passage]:
+        with self._database.read() as connection:
+            written = shelf.passage_texts(connection, rows)
+        return [
+            replace(written[row], cosine=found.cosines[row], score=scores[row], vector=found.vectors[row])
+            for row in rows
+            if row in written
+        ]

@@ -1,0 +1,131 @@
+"""What retrieval hands out: passages, documents, the state of a store. Knows no database and no model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Vectors = npt.NDArray[np.float32]
+"""Float32; a row is of unit length."""
+
+
+class TextEmbedder(Protocol):
+    """Turns texts into vectors: the embedding process, or a small double in tests."""
+
+    @property
+    def model_id(self) -> str:
+        """Identity of model, precision and length limit; vectors of two identities never mix."""
+
+    @property
+    def dimensions(self) -> int:
+        """Length of a vector."""
+
+    def embed(self, texts: Sequence[str], *, priority: bool = False) -> Vectors:
+        """Return one unit vector a text, shape (n, dimensions)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One retrieved piece of a document.
+
+    Attributes:
+        start: first character in the document's text.
+        end: character after the last; `document.text[start:end] == text`.
+        cosine: raw cosine of passage and query.
+        score: fused score, 0 to 1, comparable within one search only.
+        vector: the stored embedding, for attribution.
+    """
+
+    id: str
+    store: str
+    document_id: str
+    path: str
+    title: str
+    heading: str
+    text: str
+    start: int
+    end: int
+    cosine: float
+    score: float
+    vector: Vectors | None = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """The passages found, best first; none means "not in the knowledge".
+
+    Attributes:
+        best_cosine: the highest raw cosine seen, also when nothing passed the floor; 0.0 in an empty store.
+    """
+
+    passages: tuple[Passage, ...]
+    best_cosine: float
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document as it was read; its text has line feeds as line ends."""
+
+    id: str
+    store: str
+    path: str
+    title: str
+    text: str
+    content_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreStatus:
+    """What a store holds now.
+
+    Attributes:
+        current: False while the store waits to be embedded anew by another embedder.
+    """
+
+    name: str
+    folder: str
+    documents: int
+    passages: int
+    embedder: str
+    current: bool
+    synced_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SyncProgress:
+    """A step of a sync, for a progress line."""
+
+    store: str
+    path: str
+    files_done: int
+    files_total: int
+    passages_embedded: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileFailure:
+    """A file that could not be taken in, and why, in words for its owner."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SyncReport:
+    """What a sync did. Paths are relative to the store's folder."""
+
+    store: str
+    added: tuple[str, ...]
+    updated: tuple[str, ...]
+    removed: tuple[str, ...]
+    unchanged: int
+    failures: tuple[FileFailure, ...]
+    passages_embedded: int
+    seconds: float
+
+    @property
+    def changed(self) -> bool:
+        """Tell whether the store now differs from before."""
+        return bool(self.added or self.updated or self.removed)

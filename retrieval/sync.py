@@ -1,0 +1,186 @@
+"""Bringing a store in line with its folder. Owns what is read, kept, embedded and dropped, and when.
+
+Each document is one transaction, so whatever ends the process leaves every document old or new, and the next
+sync goes on from there. Vectors are laid down before that, where a repeated sync finds them.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from core.database import Database
+from retrieval import shelf
+from retrieval.folder import MARKDOWN_SUFFIXES, FileRefusedError, FolderEntry, entries, read_text
+from retrieval.records import FileFailure, SyncProgress, SyncReport, TextEmbedder
+from retrieval.shelf import NewDocument, Store
+from retrieval.splitting import SPLITTER_VERSION, embedding_text, split, title_of
+
+_BATCH = 32
+
+Progress = Callable[[SyncProgress], None]
+
+
+@dataclass(slots=True)
+class _Tally:
+    added: list[str] = field(default_factory=list)
+    updated: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    failures: list[FileFailure] = field(default_factory=list)
+    kept: set[str] = field(default_factory=set)
+    unchanged: int = 0
+    embedded: int = 0
+
+
+class FolderSync:
+    """One sync of one store; made for the call and thrown away."""
+
+    def __init__(
+        self, database: Database, embedder: TextEmbedder, name: str, folder: Path, progress: Progress | None
+    ) -> None:
+        self._database = database
+        self._embedder = embedder
+        self._folder = folder
+        self._progress = progress
+        self._tally = _Tally()
+        self._name = name
+        self._files = (0, 0)
+
+    def run(self) -> SyncReport:
+        """Do it.
+
+        Raises:
+            InvalidRequest: the folder does not exist.
+            Unavailable: the embedder or the database is away; what is done is done.
+        """
+        began = time.monotonic()
+        found = entries(self._folder)
+        store = self._embedded_anew(self._opened())
+        with self._database.read() as connection:
+            held = shelf.content_hashes(connection, store.id)
+        for number, entry in enumerate(found):
+            self._files = (number, len(found))
+            self._report(entry.path)
+            self._take(store, entry, held)
+        self._files = (len(found), len(found))
+        self._drop(store, [path for path in held if path not in self._tally.kept])
+        with self._database.write() as connection:
+            if self._tally.added or self._tally.updated or self._tally.removed:
+                shelf.forget_unused_vectors(connection, self._embedder.model_id)
+            shelf.change_store(connection, store.id, synced_at=time.time())
+        self._report("")
+        return self._reported(time.monotonic() - began)
+
+    def _opened(self) -> Store:
+        with self._database.write() as connection:
+            store = shelf.find_store(connection, self._name)
+            folder = str(self._folder)
+            if store is None:
+                return shelf.create_store(
+                    connection, self._name, folder, self._embedder.model_id, self._embedder.dimensions
+                )
+            shelf.change_store(connection, store.id, folder=folder)
+            return store
+
+    def _embedded_anew(self, store: Store) -> Store:
+        """Give a store of another embedder all its vectors anew, then switch it over in one step."""
+        identity = self._embedder.model_id
+        if store.embedder == identity:
+            return store
+        while True:
+            with self._database.read() as connection:
+                batch = shelf.unembedded_passages(connection, store.id, identity, _BATCH)
+            if not batch:
+                break
+            self._embed(batch)
+        with self._database.write() as connection:
+            shelf.change_store(
+                connection,
+                store.id,
+                embedder=identity,
+                dimensions=self._embedder.dimensions,
+                generation=store.generation + 1,
+            )
+            shelf.forget_unused_vectors(connection, identity)
+            switched = shelf.find_store(connection, self._name)
+        assert switched is not None  # noqa: S101 - changed in this very transaction
+        return switched
+
+    def _take(self, store: Store, entry: FolderEntry, held: Mapping[str, str]) -> None:
+        try:
+            text = read_text(entry, self._folder)
+        except FileRefusedError as refusal:
+            self._tally.failures.append(FileFailure(entry.path, refusal.reason))
+            if refusal.keeps_last_good:
+                self._tally.kept.add(entry.path)
+            return
+        self._tally.kept.add(entry.path)
+        content_hash = _hash(f"{SPLITTER_VERSION}\0{text}")
+        if held.get(entry.path) == content_hash:
+            self._tally.unchanged += 1
+            return
+        self._write(store, entry, text, content_hash)
+        (self._tally.updated if entry.path in held else self._tally.added).append(entry.path)
+
+    def _write(self, store: Store, entry: FolderEntry, text: str, content_hash: str) -> None:
+        markdown = entry.location.suffix.lower() in MARKDOWN_SUFFIXES
+        title = title_of(text, Path(entry.path).stem.replace("_", " ").replace("-", " "), markdown=markdown)
+        pieces = split(text, markdown=markdown)
+        texts = [embedding_text(title, piece.heading, piece.text) for piece in pieces]
+        hashes = [_hash(words) for words in texts]
+        by_hash = dict(zip(hashes, texts, strict=True))
+        with self._database.read() as connection:
+            missing = sorted(shelf.missing_vectors(connection, store.embedder, hashes))
+        vectors: dict[str, bytes] = {}
+        for first in range(0, len(missing), _BATCH):
+            vectors |= self._embed({key: by_hash[key] for key in missing[first : first + _BATCH]})
+            self._report(entry.path)
+        document = NewDocument(
+            id=shelf.document_id(self._name, entry.path),
+            path=entry.path,
+            title=title,
+            text=text,
+            content_hash=content_hash,
+            pieces=pieces,
+            hashes=hashes,
+        )
+        with self._database.write() as connection:
+            shelf.put_document(connection, store, document, vectors)
+
+    def _embed(self, texts: Mapping[str, str]) -> dict[str, bytes]:
+        """Embed and lay down a batch, so that a sync cut short does not pay for it twice."""
+        rows = self._embedder.embed(list(texts.values()))
+        made = {key: row.tobytes() for key, row in zip(texts, rows, strict=True)}
+        with self._database.write() as connection:
+            shelf.put_vectors(connection, self._embedder.model_id, made)
+        self._tally.embedded += len(made)
+        return made
+
+    def _drop(self, store: Store, paths: list[str]) -> None:
+        for path in paths:
+            with self._database.write() as connection:
+                shelf.remove_document(connection, store, shelf.document_id(self._name, path))
+            self._tally.removed.append(path)
+
+    def _report(self, path: str) -> None:
+        if self._progress is not None:
+            done, total = self._files
+            self._progress(SyncProgress(self._name, path, done, total, self._tally.embedded))
+
+    def _reported(self, seconds: float) -> SyncReport:
+        tally = self._tally
+        return SyncReport(
+            store=self._name,
+            added=tuple(tally.added),
+            updated=tuple(tally.updated),
+            removed=tuple(tally.removed),
+            unchanged=tally.unchanged,
+            failures=tuple(tally.failures),
+            passages_embedded=tally.embedded,
+            seconds=seconds,
+        )
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

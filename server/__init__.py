@@ -1,0 +1,1 @@
+"""The gateway: HTTP, personas, the chat turn, the engine driver, settings, CLI. The only composition root."""

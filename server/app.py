@@ -1,0 +1,79 @@
+"""The web application: routes, layers and error shapes around a set of services."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import anyio
+from fastapi import APIRouter, FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from server.middleware.body import BodyGuard
+from server.middleware.callers import CallerGuard
+from server.middleware.edge import Edge
+from server.routes import approvals, chat, embeddings, files, health, knowledge, models, personas
+from server.services import Services
+from server.wire import install_error_handlers
+
+_ROUTERS = (chat, models, embeddings, files, health, personas, approvals, knowledge)
+
+
+def create_app(services: Services, *, routers: Sequence[APIRouter] = ()) -> FastAPI:
+    """Return the application.
+
+    Its lifespan reads the knowledge and watches the persona files; the engine, the embedder and the
+    database are started and stopped by whoever made `services`.
+
+    Args:
+        services: the parts to serve with.
+        routers: further routes.
+    """
+    app = FastAPI(
+        title="Repertory",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        lifespan=_lifespan,
+        redirect_slashes=False,
+    )
+    app.state.services = services
+    for module in _ROUTERS:
+        app.include_router(module.router)
+    for router in routers:
+        app.include_router(router)
+    install_error_handlers(app)
+    _add_layers(app, services)
+    return app
+
+
+def _add_layers(app: FastAPI, services: Services) -> None:
+    """Add the layers; the last one added is the outermost."""
+    settings = services.settings
+    app.add_middleware(BodyGuard, max_bytes=settings.max_body_bytes)
+    if settings.allowed_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.allowed_origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=["*"],
+            expose_headers=["x-request-id", "retry-after"],
+        )
+    app.add_middleware(
+        CallerGuard,
+        host=settings.host,
+        allowed_hosts=settings.allowed_hosts,
+        allowed_origins=settings.allowed_origins,
+        public_url=settings.public_url,
+    )
+    app.add_middleware(Edge)
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    services: Services = app.state.services
+    async with anyio.create_task_group() as background:
+        background.start_soon(services.sync.run)
+        background.start_soon(services.personas.watch, services.sync.run)
+        yield
+        background.cancel_scope.cancel()
+    for persona in services.personas.personas:
+        await persona.actions.aclose()

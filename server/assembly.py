@@ -1,0 +1,65 @@
+"""Putting the services together from settings and the parts that live longer than a request."""
+
+from pathlib import Path
+
+from actions import ActionSet, Approvals, NetworkGrants, Secrets
+from core.clock import Clock
+from core.database import Database
+from core.ids import PersonaId
+from retrieval import Knowledge, TextEmbedder
+from server.engine_port import Engine, Releases
+from server.keys.gate import Gate
+from server.keys.store import Keys
+from server.knowledge_sync import KnowledgeSync
+from server.personas.library import PersonaLibrary
+from server.personas.loader import LoadActions
+from server.personas.schema import PersonaSpec
+from server.services import Services
+from server.settings import Settings
+from server.turn.reported import Reported
+
+
+def assemble(
+    settings: Settings,
+    *,
+    database: Database,
+    embedder: TextEmbedder,
+    engine: Engine,
+    releases: Releases,
+    clock: Clock,
+) -> Services:
+    """Build the services over a migrated database and a started embedder. Blocking.
+
+    Call it once per data directory: calls that an earlier server had sent and not reported become unknown.
+    """
+    keys = Keys(database, clock)
+    personas = PersonaLibrary(settings.personas_dir, action_loader(settings), clock)
+    knowledge = Knowledge(database, embedder, settings.indexes_dir)
+    approvals = Approvals(database, clock)
+    approvals.mark_interrupted()
+    return Services(
+        settings=settings,
+        clock=clock,
+        keys=keys,
+        gate=Gate.of(settings, keys),
+        personas=personas,
+        engine=engine,
+        releases=releases,
+        embedder=embedder,
+        knowledge=knowledge,
+        sync=KnowledgeSync(knowledge, personas, settings.knowledge_root),
+        approvals=approvals,
+        reported=Reported(database, clock),
+    )
+
+
+def action_loader(settings: Settings) -> LoadActions:
+    """Return what reads a persona's OpenAPI documents, within the network and secrets that settings grant."""
+    grants = NetworkGrants.parse(settings.private_hosts)
+    secrets = Secrets.read(settings.secrets_file) if settings.secrets_file else Secrets.none()
+    root: Path = settings.knowledge_root
+
+    def load(spec: PersonaSpec) -> ActionSet:
+        return ActionSet.load(spec.actions, root=root, grants=grants, secrets=secrets, persona=PersonaId(spec.id))
+
+    return load

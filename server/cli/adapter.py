@@ -1,0 +1,166 @@
+"""`repertory adapter …`: adapter versions in the data directory, and which of them answers.
+
+Train, import, list and show work without a server; use and rollback ask the one that runs.
+"""
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from server.cli.output import print_json, print_table
+from server.cli.session import Session
+
+if TYPE_CHECKING:
+    from adapters import AdapterVersion
+
+app = typer.Typer(help="Train, import and release LoRA adapters.", no_args_is_help=True)
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
+Name = Annotated[str, typer.Argument(help="Name of the adapter, such as `support-agent`.")]
+NameOption = Annotated[str, typer.Option("--name", help="Name of the adapter; the next version is made.")]
+Folder = Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Folder with a PEFT LoRA adapter.")]
+
+
+@app.command("import")
+def import_(ctx: typer.Context, folder: Folder, name: NameOption, as_json: AsJson = False) -> None:
+    """Take an adapter folder in as the next version of NAME, if it fits the base model."""
+    from server.cli.adapter_versions import import_version
+
+    version = import_version(Session.of(ctx), folder, name)
+    if as_json:
+        print_json(_shown(version))
+        return
+    typer.echo(f"Imported {version.engine_name}. `repertory adapter use {name} {version.version}` releases it.")
+
+
+@app.command("list")
+def list_(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Show all adapter versions."""
+    from server.cli.adapter_versions import versions_of
+
+    versions = versions_of(Session.of(ctx))
+    if as_json:
+        print_json([_shown(version) for version in versions])
+        return
+    print_table(
+        ("version", "state", "rank", "digest"),
+        [(one.engine_name, one.state, one.rank, one.digest[:12]) for one in versions],
+        empty="There are no adapters yet. `repertory adapter import FOLDER --name N` takes one in.",
+    )
+
+
+@app.command()
+def show(
+    ctx: typer.Context,
+    name: Name,
+    version: Annotated[int | None, typer.Argument(help="Number of the version; else all of them.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what is known of an adapter's versions."""
+    from server.cli.adapter_versions import history_of, versions_of
+
+    session = Session.of(ctx)
+    found = [_shown(one) for one in versions_of(session, name, version)]
+    moves = [one for one in history_of(session, name) if version in (None, one.version)]
+    if as_json:
+        print_json({"versions": found, "history": [asdict(one) for one in moves]})
+        return
+    for one in found:
+        typer.secho(str(one["engine_name"]), bold=True)
+        for field, value in one.items():
+            typer.echo(f"  {field.replace('_', ' '):<17} {value}")
+    print_table(
+        ("when", "version", "to", "by", "reason"),
+        [(_when(one.at), one.version, one.to_state, one.by, one.reason) for one in moves],
+        empty="Nothing has happened to it yet.",
+    )
+
+
+@app.command()
+def train(
+    ctx: typer.Context,
+    dataset: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Examples: chat JSONL.")],
+    name: NameOption,
+    valid: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Examples to measure the loss on.")
+    ] = None,
+    rank: Annotated[int, typer.Option(min=1, help="Rank of the adapter.")] = 8,
+    epochs: Annotated[float, typer.Option(min=0.01, help="Passes over the data.")] = 3,
+    learning_rate: Annotated[float, typer.Option(help="1e-3 suits 135M parameters, 2e-4 a billion.")] = 1e-3,
+    seed: Annotated[int, typer.Option(help="Of the first weights and the order of examples.")] = 0,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; else all cores.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train an adapter on the base model and register it as the next version of NAME.
+
+    A training that was interrupted goes on where it was when the same command is given again.
+    """
+    from adapters import TrainingConfig
+    from server.cli.training import Choices, train_version
+
+    config = TrainingConfig(rank=rank, alpha=2 * rank, epochs=epochs, learning_rate=learning_rate, seed=seed)
+    version = train_version(Session.of(ctx), dataset, name, Choices(config, valid, threads))
+    if as_json:
+        print_json(_shown(version))
+        return
+    typer.echo(f"Trained {version.engine_name}. `repertory adapter use {name} {version.version}` releases it.")
+
+
+@app.command()
+def use(
+    ctx: typer.Context,
+    name: Name,
+    version: Annotated[int, typer.Argument(min=1, help="Number of the version.")],
+    override: Annotated[
+        bool, typer.Option("--override", help="Release it although no evaluation let it pass. Recorded.")
+    ] = False,
+    reason: Annotated[str, typer.Option(help="Why; goes into the record.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Let VERSION answer for NAME from now on, without interrupting anyone. Needs the running server."""
+    if override and not reason.strip():
+        raise typer.BadParameter("an override is recorded with its reason: add --reason TEXT")
+    body: dict[str, object] = {"version": version, "override": override, "reason": reason}
+    answer = Session.of(ctx).gateway().post(f"/api/adapters/{name}/use", body)
+    if as_json:
+        print_json(answer)
+        return
+    typer.echo(f"{name}@{version} answers now.")
+
+
+@app.command()
+def rollback(
+    ctx: typer.Context,
+    name: Name,
+    reason: Annotated[str, typer.Option(help="Why; goes into the record.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Let the previous version answer again. Needs the running server."""
+    answer = Session.of(ctx).gateway().post(f"/api/adapters/{name}/rollback", {"reason": reason})
+    if as_json:
+        print_json(answer)
+        return
+    version = answer.get("version") if isinstance(answer, dict) else None
+    typer.echo(f"{name}@{version} answers again." if version else f"The previous version of {name} answers again.")
+
+
+def _when(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
+
+
+def _shown(version: "AdapterVersion") -> dict[str, object]:
+    return {
+        "engine_name": version.engine_name,
+        "name": version.name,
+        "version": version.version,
+        "state": version.state,
+        "rank": version.rank,
+        "digest": version.digest,
+        "base_fingerprint": version.base_fingerprint,
+        "template_hash": version.template_hash,
+        "created_at": version.created_at,
+        "warnings": list(version.warnings),
+        "path": str(version.path),
+    }

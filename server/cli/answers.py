@@ -1,0 +1,73 @@
+"""What the command line reads of the server's answers. Further fields are the server's business."""
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+
+class Persona(_Answer):
+    """One persona as the server lists it."""
+
+    id: str
+    name: str = ""
+    description: str = ""
+    adapter: str | None = None
+    adapter_version: int | None = None
+    ready: bool
+    reason: str | None = None
+
+    @property
+    def release(self) -> str:
+        """The adapter version that answers, or what is there instead."""
+        if self.adapter is None:
+            return "-"
+        return self.adapter if self.adapter_version is None else f"{self.adapter}@{self.adapter_version}"
+
+
+class Store(_Answer):
+    """One store of knowledge."""
+
+    store: str
+    documents: int
+    passages: int
+    state: str
+    reason: str | None = None
+
+
+class Hit(_Answer):
+    """One passage that a search found."""
+
+    path: str
+    title: str
+    heading: str
+    text: str
+    score: float
+    cosine: float
+
+
+class Problem(_Answer):
+    """Something wrong in a persona file."""
+
+    file: str
+    line: int
+    field: str
+    message: str
+
+
+class Approval(_Answer):
+    """A call that waits for a decision, or waited."""
+
+    id: str
+    state: str
+    persona: str = ""
+    principal: str = ""
+    operation: str
+    arguments: dict[str, JsonValue] = {}
+    effect: str = ""
+
+    @property
+    def call(self) -> str:
+        """The call on one line."""
+        return f"{self.operation}({', '.join(f'{name}={value!r}' for name, value in self.arguments.items())})"

@@ -1,0 +1,59 @@
+"""`repertory knowledge …`: what the personas can look up. Needs the running server."""
+
+import textwrap
+from typing import Annotated
+
+import typer
+
+from server.cli.output import print_json, print_table
+from server.cli.session import Session
+
+app = typer.Typer(help="See and search what the personas know.", no_args_is_help=True)
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
+
+
+@app.command("list")
+def list_(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Show the stores: how many documents and passages each holds."""
+    from server.cli.answers import Store
+    from server.cli.gateway import read
+
+    body = Session.of(ctx).gateway().get("/api/knowledge/stores")
+    if as_json:
+        print_json(body)
+        return
+    print_table(
+        ("store", "documents", "passages", "state"),
+        [(one.store, one.documents, one.passages, one.reason or one.state) for one in read(Store, body)],
+        empty="There is no knowledge yet. Name folders under `knowledge:` in a persona.",
+    )
+
+
+@app.command()
+def search(
+    ctx: typer.Context,
+    query: Annotated[str, typer.Argument(help="What to look for, as a user would ask.")],
+    persona: Annotated[str | None, typer.Option(help="Search what this persona knows.")] = None,
+    store: Annotated[list[str] | None, typer.Option(help="Search this store; repeat for more.")] = None,
+    top_k: Annotated[int, typer.Option(min=1, max=50, help="How many passages to show.")] = 4,
+    as_json: AsJson = False,
+) -> None:
+    """Show the passages that a question would find, best first."""
+    from server.cli.answers import Hit
+    from server.cli.gateway import read
+
+    if (persona is None) == (not store):
+        raise typer.BadParameter("say where to search: either --persona NAME or --store NAME")
+    request: dict[str, object] = {"query": query, "top_k": top_k}
+    request |= {"persona": persona} if persona is not None else {"stores": store}
+    body = Session.of(ctx).gateway().post("/api/knowledge/search", request)
+    if as_json:
+        print_json(body)
+        return
+    hits = read(Hit, body)
+    for number, hit in enumerate(hits, 1):
+        typer.secho(f"[{number}] {hit.title} > {hit.heading}", bold=True)
+        typer.echo(f"    {hit.path}  score {hit.score:.2f}  cosine {hit.cosine:.2f}")
+        typer.echo(textwrap.indent(textwrap.fill(" ".join(hit.text.split()), 96), "    ") + "\n")
+    if not hits:
+        typer.echo("Nothing was found.")

@@ -1,0 +1,34 @@
+"""How the command line writes: tables for people, JSON for scripts, complaints to standard error."""
+
+import json
+from collections.abc import Iterable, Sequence
+
+import typer
+
+
+def print_json(value: object) -> None:
+    """Write `value` as JSON, as a script reads it."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
+    """Write a table, or the sentence `empty` when there are no rows."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False)
+    for row in rows:
+        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+    if table.row_count:
+        console = Console()
+        # In a pipe nothing is wrapped or cut: a script may well read the table after all.
+        console.print(table, width=None if console.is_terminal else 10_000, crop=console.is_terminal)
+    else:
+        typer.echo(empty)
+
+
+def complain(message: str) -> None:
+    """Write a failure to standard error, on one line."""
+    typer.secho(f"Error: {' '.join(message.split())}", err=True, fg=typer.colors.RED)

@@ -1,0 +1,1 @@
+"""The engine: the HTTP client that asks vLLM, and the driver that runs it."""

@@ -1,0 +1,181 @@
+"""The administration half of the engine: the handshake with our plug-in, and its adapters.
+
+Talks to the routes of `adapters.plugin.routes`. Knows no persona and no database.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import httpx
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from core.errors import Conflict, NotFound, Unavailable, UpstreamFailed
+
+PLUGIN_VERSION = "1"
+"""The plug-in that this gateway was written for; `adapters.plugin.environment` says the same."""
+
+ENGINE_UNAVAILABLE = "engine_unavailable"
+"""Code of the error that means: the engine itself is away, whatever was asked of it."""
+
+_CPU_OPERATORS = "GroupedPunicaWrapper"
+
+
+class WorkerReport(BaseModel):
+    """State of one worker of the engine."""
+
+    operators: str
+    slots: list[int | None]
+    resident: list[int]
+    pinned: list[int]
+
+
+class Handshake(BaseModel):
+    """What the plug-in proves of itself at start-up."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    plugin: str
+    vllm: str
+    device: str
+    resolver: bool
+    lora: bool
+    max_loras: int
+    max_lora_rank: int
+    max_model_len: int
+    workers: list[WorkerReport]
+
+    def refusal(self) -> str | None:
+        """Return why adapters cannot be served by this engine, or None when they can."""
+        if self.plugin != PLUGIN_VERSION:
+            return f"its plug-in has version {self.plugin!r}, this server needs {PLUGIN_VERSION!r}"
+        if not self.lora:
+            return "it was started without --enable-lora"
+        if not self.resolver:
+            return f"its resolver is not active (vLLM {self.vllm}); is VLLM_ALLOW_RUNTIME_LORA_UPDATING=1 set?"
+        if self.device == "cpu" and any(w.operators != _CPU_OPERATORS for w in self.workers):
+            return "its CPU LoRA operators are vLLM's own, which mix up adapters"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """The engine's answer to a probe: the first token's candidates with their log-probabilities."""
+
+    logprobs: dict[str, float]
+
+
+class EngineAdmin:
+    """Asks one engine about its adapters.
+
+    Args:
+        http: a client whose base URL is the engine.
+    """
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self._http = http
+
+    async def healthy(self) -> bool:
+        """Tell whether the engine answers."""
+        try:
+            return (await self._http.get("/health", timeout=5)).is_success
+        except httpx.HTTPError:
+            return False
+
+    async def handshake(self) -> Handshake | None:
+        """Return what the plug-in proves of itself, or None where there is no plug-in.
+
+        Raises:
+            Unavailable: the engine is away, or does not take our key.
+            UpstreamFailed: what answers is no plug-in that we know.
+        """
+        response = await self._ask("GET", "/v1/repertory/handshake")
+        if response.status_code == httpx.codes.NOT_FOUND:
+            return None
+        if response.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+            raise Unavailable(
+                "The engine does not take this server's key. Set REPERTORY_ENGINE_API_KEY to the key that vLLM "
+                "was started with.",
+                code="engine_key_refused",
+                retry_after=30,
+            )
+        try:
+            return Handshake.model_validate_json(response.content)
+        except ValidationError as error:
+            raise UpstreamFailed("The engine's plug-in answered something else. Update it.") from error
+
+    async def model_names(self) -> list[str]:
+        """Return the names under which the engine serves its base model."""
+        response = await self._ask("GET", "/v1/models")
+        cards = response.raise_for_status().json()["data"]
+        return [card["id"] for card in cards if not card.get("parent")]
+
+    async def load(self, name: str) -> None:
+        """Load an adapter version into memory.
+
+        Raises:
+            NotFound: the engine's resolver does not serve it.
+            UpstreamFailed: it was found and could not be loaded.
+        """
+        response = await self._ask("POST", f"/v1/repertory/adapters/{name}", timeout=300)
+        if response.status_code == httpx.codes.NOT_FOUND:
+            raise NotFound(
+                f"The engine finds no valid adapter {name!r} in its registry folder. "
+                "Check its files with `repertory adapter show`, or import it again.",
+                code="adapter_not_served",
+            )
+        if not response.is_success:
+            raise UpstreamFailed(
+                f"The engine could not load {name!r}: {_message(response)}", code="adapter_load_failed"
+            )
+
+    async def set_pinned(self, name: str, pinned: bool) -> None:
+        """Keep a loaded version in memory, or let it go.
+
+        Raises:
+            Conflict: memory has no room for one more pinned version.
+        """
+        response = await self._ask("POST" if pinned else "DELETE", f"/v1/repertory/adapters/{name}/pin")
+        if not response.is_success and (pinned or response.status_code != httpx.codes.NOT_FOUND):
+            raise Conflict(_message(response), code="adapter_not_pinned")
+
+    async def remove(self, name: str) -> None:
+        """Remove a version from memory; one that is not there is no error."""
+        await self._ask("DELETE", f"/v1/repertory/adapters/{name}")
+
+    async def probe(self, model: str, messages: Sequence[dict[str, str]]) -> Probe:
+        """Return the candidates for the first token of an answer."""
+        response = await self._ask(
+            "POST",
+            "/v1/chat/completions",
+            timeout=300,
+            json={
+                "model": model,
+                "messages": list(messages),
+                "max_tokens": 1,
+                "temperature": 0,
+                "logprobs": True,
+                "top_logprobs": 20,
+            },
+        )
+        if not response.is_success:
+            raise UpstreamFailed(f"The engine did not answer as {model!r}: {_message(response)}")
+        content = response.json()["choices"][0]["logprobs"]["content"]
+        candidates = content[0]["top_logprobs"] if content else []
+        return Probe({candidate["token"]: float(candidate["logprob"]) for candidate in candidates})
+
+    async def _ask(self, method: str, path: str, *, timeout: float = 60, json: object = None) -> httpx.Response:
+        try:
+            return await self._http.request(method, path, timeout=timeout, json=json)
+        except httpx.HTTPError as error:
+            raise Unavailable(
+                "The engine does not answer. It is being restarted, or its address is wrong.",
+                code=ENGINE_UNAVAILABLE,
+                retry_after=5,
+            ) from error
+
+
+def _message(response: httpx.Response) -> str:
+    try:
+        return str(response.json()["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return response.text[:500]

@@ -1,0 +1,177 @@
+"""Where engines come from: vLLM as a child of ours, or servers that somebody else runs.
+
+Knows how to bring an engine up and to see it go; what that means for requests is the driver's business.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import httpx
+
+from core.errors import Unavailable
+from server.engine.admin import EngineAdmin
+from server.engine.process import EngineProcess
+from server.settings import EngineMode, Settings
+
+_POLL_SECONDS = 0.5
+_WATCH_SECONDS = 2.0
+_NO_ANSWER = "The external engine does not answer yet. Check REPERTORY_ENGINE_URL."
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the engines answer.
+
+    Attributes:
+        urls: base URLs without `/v1`.
+        socket: unix socket to connect through, or None for the network.
+        api_key: key that the engines ask for.
+    """
+
+    urls: tuple[str, ...]
+    socket: Path | None
+    api_key: str | None
+
+    def clients(self) -> tuple[httpx.AsyncClient, ...]:
+        """Return a client for the administration of each engine."""
+        headers = {"authorization": f"Bearer {self.api_key}"} if self.api_key else {}
+        return tuple(
+            httpx.AsyncClient(
+                base_url=url,
+                headers=headers,
+                trust_env=False,
+                transport=httpx.AsyncHTTPTransport(uds=str(self.socket) if self.socket else None, trust_env=False),
+            )
+            for url in self.urls
+        )
+
+
+class Watched(Protocol):
+    """Who is told that engines come and go. Implemented by the driver and by test doubles."""
+
+    admins: tuple[EngineAdmin, ...]
+
+    async def connected(self, answering: frozenset[EngineAdmin]) -> None:
+        """Take requests again, after a handshake with the engines that answer."""
+        ...
+
+    def disconnected(self, reason: str, retry_after: float) -> None:
+        """Stop taking requests, and say why."""
+        ...
+
+
+class Backend(Protocol):
+    """Where engines come from: a child of ours, or URLs."""
+
+    async def run(self, engine: "Watched") -> None:
+        """Bring the engine up, call `engine.connected`, and return when it is gone."""
+        ...
+
+    async def stop(self) -> None:
+        """End what this started."""
+        ...
+
+
+def backend_of(settings: Settings, template: Path | None) -> tuple[Backend, Place]:
+    """Return the backend that `settings` ask for, and where its engines answer."""
+    key = settings.engine_api_key.get_secret_value() if settings.engine_api_key else None
+    if settings.engine_mode is EngineMode.MANAGED:
+        process = EngineProcess(settings, template)
+        backend = ManagedBackend(process, settings.engine_start_seconds)
+        return backend, Place(("http://engine",), process.socket, key)
+    urls = tuple(url.rstrip("/").removesuffix("/v1") for url in settings.engine_url)
+    return ExternalBackend(), Place(urls, None, key)
+
+
+class ManagedBackend:
+    """vLLM as a child of this process."""
+
+    def __init__(self, process: EngineProcess, start_seconds: float) -> None:
+        self._process = process
+        self._start_seconds = start_seconds
+
+    async def run(self, engine: Watched) -> None:
+        """Start vLLM and return when it has ended.
+
+        Raises:
+            Unavailable: it ended, before or after it was ready, or did not become ready in time.
+        """
+        orphans = await asyncio.to_thread(self._process.end_orphans)
+        if orphans:
+            logger.warning("Ended %d processes of an engine that a killed server had left behind.", orphans)
+        await self._process.start()
+        try:
+            await self._until_ready(engine)
+            code = await self._process.wait()
+            gone = f"vLLM ended with code {code}."
+            engine.disconnected(f"{gone} It is being restarted.", 60)
+            logger.error("%s %s", gone, self._hint())
+        finally:
+            await asyncio.shield(self._process.stop())
+        raise Unavailable(gone)
+
+    async def stop(self) -> None:
+        """End vLLM."""
+        await self._process.stop()
+
+    async def _until_ready(self, engine: Watched) -> None:
+        admin = engine.admins[0]
+        deadline = time.monotonic() + self._start_seconds
+        while not await admin.healthy():
+            if not self._process.running:
+                logger.error("vLLM ended while it started. %s", self._hint())
+                raise Unavailable("vLLM ended while it started; the server's log says more.")
+            if time.monotonic() > deadline:
+                logger.error("vLLM did not become ready. %s", self._hint())
+                raise Unavailable(
+                    f"vLLM was not ready after {self._start_seconds:.0f} s. "
+                    "Raise REPERTORY_ENGINE_START_SECONDS if the machine is slow."
+                )
+            await asyncio.sleep(_POLL_SECONDS)
+        await engine.connected(frozenset((admin,)))
+
+    def _hint(self) -> str:
+        return f"Its log is {str(self._process.log_path)!r} and ends: {self._process.last_words()}"
+
+
+class ExternalBackend:
+    """One or more vLLM servers that somebody else runs."""
+
+    async def run(self, engine: Watched) -> None:
+        """Shake hands whenever an engine comes or goes; return when none answers any more.
+
+        Raises:
+            Unavailable: no engine answers.
+        """
+        answering: frozenset[EngineAdmin] = frozenset()
+        told = False
+        while True:
+            healthy = await _healthy(engine.admins)
+            if silent := answering - healthy:  # asked once more: a busy engine may be late once
+                healthy |= await _healthy(tuple(silent))
+            if not healthy and answering:
+                raise Unavailable("No external engine answers any more.")
+            if not healthy:
+                engine.disconnected(_NO_ANSWER, 5)
+                if not told:  # a server without a terminal has only its log to say so
+                    logger.warning(_NO_ANSWER)
+                    told = True
+            elif healthy != answering:
+                await engine.connected(healthy)
+            answering = healthy
+            await asyncio.sleep(_WATCH_SECONDS)
+
+    async def stop(self) -> None:
+        """External engines go on without us."""
+
+
+async def _healthy(admins: Sequence[EngineAdmin]) -> frozenset[EngineAdmin]:
+    answers = await asyncio.gather(*(admin.healthy() for admin in admins))
+    return frozenset(admin for admin, answer in zip(admins, answers, strict=True) if answer)

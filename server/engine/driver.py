@@ -1,0 +1,165 @@
+"""Keeps an engine answering, and says why it does not.
+
+`EngineDriver` is the engine of the chat turn. It knows when the engine is ready and why it is not; where
+engines come from is the backends' business, and which adapters belong into them that of `on_ready`.
+"""
+
+import asyncio
+import contextlib
+import logging
+import math
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from pathlib import Path
+
+from core.errors import RepertoryError, Unavailable
+from server.engine.admin import EngineAdmin, Handshake
+from server.engine.backends import backend_of
+from server.engine.client import EngineClient
+from server.engine.process import BASE_MODEL_NAME
+from server.engine_port import Frame, Payload, Readiness
+from server.settings import EngineMode, Settings
+
+_LONGEST_BACK_OFF = 60.0
+_HEALTHY_AFTER = 120.0
+
+logger = logging.getLogger(__name__)
+
+OnReady = Callable[["EngineDriver"], Awaitable[None]]
+"""Called after each handshake, before requests are taken; loads what must be resident."""
+
+
+class EngineDriver:
+    """The engine as the rest of the server sees it.
+
+    Attributes:
+        admins: one for each engine.
+        answering: those of the engines that answer now.
+        handshakes: what the plug-in of each of these proved; None where it has none.
+    """
+
+    def __init__(self, settings: Settings, template: Path | None, on_ready: OnReady) -> None:
+        self._settings = settings
+        self._on_ready = on_ready
+        self._state = Readiness(False, "The engine is starting; vLLM takes about a minute.", 10)
+        self._base_model = BASE_MODEL_NAME
+        self._task: asyncio.Task[None] | None = None
+        self._first_ready = asyncio.Event()
+        self._ready_since = math.inf
+        self.answering: tuple[EngineAdmin, ...] = ()
+        self.handshakes: tuple[Handshake | None, ...] = ()
+        self._backend, place = backend_of(settings, template)
+        self._https = place.clients()
+        self.admins = tuple(EngineAdmin(http) for http in self._https)
+        self._client = EngineClient(
+            base_model=BASE_MODEL_NAME,
+            urls=place.urls,
+            socket=place.socket,
+            api_key=place.api_key,
+            stall_seconds=settings.stall_seconds,
+            readiness=self.ready,
+        )
+
+    # The engine of the chat turn
+
+    @property
+    def base_model(self) -> str:
+        """Engine name of the base model."""
+        return self._base_model
+
+    def ready(self) -> Readiness:
+        """Tell at once whether requests can be taken."""
+        return self._state
+
+    async def chat(self, model: str, payload: Payload) -> Frame:
+        """Return a whole completion."""
+        self._require_ready()
+        return await self._client.chat(model, payload)
+
+    async def stream(self, model: str, payload: Payload) -> AsyncGenerator[Frame, None]:
+        """Yield the chunks of a completion. Closing the iterator frees the engine at once."""
+        self._require_ready()
+        frames = self._client.stream(model, payload)
+        async with contextlib.aclosing(frames):
+            async for frame in frames:
+                yield frame
+
+    # Its life
+
+    def adapters_refused(self) -> str | None:
+        """Return why no adapter can be served now, or None when they can."""
+        if not self.handshakes:
+            return self._state.reason or "the engine has not answered yet"
+        for handshake in self.handshakes:
+            reason = "it lacks the Repertory plug-in" if handshake is None else handshake.refusal()
+            if reason is not None:
+                return f"the engine cannot serve adapters: {reason}"
+        return None
+
+    async def start(self) -> None:
+        """Begin to bring the engine up; returns at once."""
+        self._task = asyncio.create_task(self._supervise(), name="engine")
+
+    async def wait_ready(self) -> None:
+        """Wait until the engine has been ready once."""
+        await self._first_ready.wait()
+
+    async def stop(self) -> None:
+        """End the engine and everything that it started."""
+        self._state = Readiness(False, "The server is stopping.", 30)
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        await self._backend.stop()
+        await self._client.aclose()
+        for http in self._https:
+            await http.aclose()
+
+    async def connected(self, answering: frozenset[EngineAdmin]) -> None:
+        """Shake hands with the engines that now answer, have adapters loaded, and take requests.
+
+        Raises:
+            RepertoryError: an engine went away meanwhile.
+        """
+        self.answering = tuple(admin for admin in self.admins if admin in answering)
+        self.handshakes = tuple([await admin.handshake() for admin in self.answering])
+        if self._settings.engine_mode is EngineMode.EXTERNAL:
+            self._base_model = (await self.answering[0].model_names())[0]
+        refused = self.adapters_refused()
+        if refused is not None:
+            logger.error("No adapter will be served: %s.", refused)
+        else:
+            await self._on_ready(self)
+        self._state = Readiness(True)
+        self._ready_since = min(self._ready_since, time.monotonic())
+        self._first_ready.set()
+
+    def disconnected(self, reason: str, retry_after: float) -> None:
+        """Stop taking requests, and say why."""
+        self._state = Readiness(False, reason, retry_after)
+        self.answering = ()
+        self.handshakes = ()
+
+    def _require_ready(self) -> None:
+        if not self._state.ok:
+            raise Unavailable(self._state.reason, code="engine_unavailable", retry_after=self._state.retry_after)
+
+    async def _supervise(self) -> None:
+        back_off = 1.0
+        while True:
+            self._ready_since = math.inf
+            reason = "The engine went away."
+            try:
+                await self._backend.run(self)
+            except RepertoryError as error:
+                reason = error.message
+            except Exception:  # the worker edge: one failed start must not end the supervision
+                logger.exception("The engine could not be brought up.")
+                reason = "The engine could not be brought up; see the server's log."
+            if time.monotonic() - self._ready_since > _HEALTHY_AFTER:
+                back_off = 1.0
+            self.disconnected(f"{reason} The next try is in {back_off:.0f} s.", back_off + 30)
+            logger.error("%s Next try in %.0f s.", reason, back_off)
+            await asyncio.sleep(back_off)
+            back_off = min(back_off * 2, _LONGEST_BACK_OFF)

@@ -1,0 +1,1 @@
+"""API keys: stored hashed, scoped, limited to personas; who may come in without one."""

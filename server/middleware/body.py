@@ -1,0 +1,57 @@
+"""What may be carried in: JSON or multipart, up to the size limit. Reads headers and counts bytes only."""
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from core.errors import InvalidRequest, RepertoryError, TooLarge
+from server.wire import error_response
+
+_BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
+
+
+class BodyGuard:
+    """Refuses bodies that are too large, or that a plain web form could have sent."""
+
+    def __init__(self, app: ASGIApp, *, max_bytes: int) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or refuse its body."""
+        if scope["type"] != "http" or scope["method"] not in _BODY_METHODS:
+            await self._app(scope, receive, send)
+            return
+        if refusal := self._refusal(Headers(scope=scope)):
+            await error_response(refusal)(scope, receive, send)
+            return
+        seen = 0
+
+        async def counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self._max_bytes:
+                raise self._too_large()
+            return message
+
+        await self._app(scope, counted, send)
+
+    def _refusal(self, headers: Headers) -> RepertoryError | None:
+        length = headers.get("content-length", "0")
+        if length.isdecimal() and int(length) > self._max_bytes:
+            return self._too_large()
+        media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type in ("application/json", "multipart/form-data"):
+            return None
+        if not media_type and length == "0" and "transfer-encoding" not in headers:
+            return None
+        return InvalidRequest(
+            f"Bodies of type {media_type!r} are not read. Send JSON with the header "
+            "'content-type: application/json'.",
+            code="unsupported_media_type",
+        )
+
+    def _too_large(self) -> TooLarge:
+        return TooLarge(
+            f"The body is larger than {self._max_bytes} bytes. Send less, or raise REPERTORY_MAX_BODY_BYTES."
+        )

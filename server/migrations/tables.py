@@ -1,0 +1,17 @@
+"""Every feature's tables, in one place for the migrations and their test."""
+
+from sqlalchemy import MetaData
+
+from actions.tables import metadata as actions_metadata
+from adapters.tables import metadata as adapters_metadata
+from retrieval.tables import metadata as retrieval_metadata
+from server.keys.tables import metadata as keys_metadata
+from server.turn.reported import metadata as turn_metadata
+
+ALL: tuple[MetaData, ...] = (
+    retrieval_metadata,
+    adapters_metadata,
+    actions_metadata,
+    keys_metadata,
+    turn_metadata,
+)

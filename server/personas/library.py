@@ -1,0 +1,124 @@
+"""The set of personas that serves now, swapped whole when the files change.
+
+Any problem in the folder keeps the last good set serving. Only the first load takes what is whole, since
+there is nothing better to keep.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import anyio
+
+from core.clock import Clock
+from core.errors import ModelNotFound
+from core.ids import PersonaId
+from core.principal import Principal, Scope
+from server.personas.loader import LoadActions, LoadedSet, Persona, Problem, load_folder
+
+_LOG = logging.getLogger(__name__)
+_POLL_SECONDS = 0.5
+
+Stamp = tuple[tuple[str, int, int, int], ...]
+
+
+class PersonaLibrary:
+    """Personas by id. Readers see one whole set or the next, never a mixture.
+
+    Args:
+        folder: where the persona files are.
+        load_actions: reads the OpenAPI documents that a persona names.
+    """
+
+    def __init__(self, folder: Path, load_actions: LoadActions, clock: Clock) -> None:
+        self._folder = folder
+        self._load_actions = load_actions
+        self._clock = clock
+        self._stamp = self._read_stamp()
+        self._loaded_at = int(clock())
+        self._serving = load_folder(folder, load_actions)
+        self._problems = self._serving.problems
+        self._report()
+
+    @property
+    def personas(self) -> tuple[Persona, ...]:
+        """The personas that serve now, by id."""
+        return tuple(self._serving.personas[key] for key in sorted(self._serving.personas))
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What is wrong with the files on disk now."""
+        return self._problems
+
+    @property
+    def loaded_at(self) -> int:
+        """When this set came into service, in seconds since the epoch."""
+        return self._loaded_at
+
+    def get(self, persona: str, principal: Principal) -> Persona:
+        """Return a persona that `principal` may use.
+
+        Raises:
+            ModelNotFound: there is none of that id, or not for this principal; the two look alike.
+        """
+        found = self._serving.personas.get(persona)
+        if found is None or not may_use(principal, found):
+            raise ModelNotFound(persona)
+        return found
+
+    def usable_by(self, principal: Principal) -> tuple[Persona, ...]:
+        """Return the personas that `principal` may use."""
+        return tuple(persona for persona in self.personas if may_use(principal, persona))
+
+    def reload(self) -> bool:
+        """Read the folder again if its files changed; tell whether a new set serves. Blocking."""
+        stamp = self._read_stamp()
+        if stamp == self._stamp:
+            return False
+        loaded = load_folder(self._folder, self._load_actions)
+        if self._read_stamp() != stamp:
+            return False  # still being written; the next look takes it
+        self._stamp = stamp
+        return self._swap(loaded)
+
+    async def watch(self, changed: Callable[[], Awaitable[None]]) -> None:
+        """Look for changes for ever; call `changed` after each swap."""
+        while True:
+            await anyio.sleep(_POLL_SECONDS)
+            if await anyio.to_thread.run_sync(self.reload):
+                await changed()
+
+    def _swap(self, loaded: LoadedSet) -> bool:
+        self._problems = loaded.problems
+        self._report()
+        if loaded.problems:
+            return False
+        self._serving = loaded
+        self._loaded_at = int(self._clock())
+        _LOG.info("serving personas: %s", ", ".join(sorted(loaded.personas)) or "none")
+        return True
+
+    def _report(self) -> None:
+        for problem in self._problems:
+            _LOG.error("persona problem: %s", problem)
+
+    def _read_stamp(self) -> Stamp:
+        paths = sorted((*self._folder.glob("*.yaml"), *self._folder.glob("*.yml")))
+        stamps = []
+        for path in paths:
+            try:
+                status = path.stat()
+            except OSError:
+                continue
+            stamps.append((path.name, status.st_mtime_ns, status.st_size, status.st_ino))
+        return tuple(stamps)
+
+
+def may_use(principal: Principal, persona: Persona) -> bool:
+    """Tell whether `principal` may chat as `persona`: the key's limits and the persona's list agree."""
+    if not principal.may_use(PersonaId(persona.id)):
+        return False
+    names = persona.spec.access.keys
+    if names is None or principal.may(Scope.ADMIN):
+        return True
+    return principal.id.removeprefix("key:") in names and principal.id.startswith("key:")

@@ -1,0 +1,142 @@
+"""The shape of a persona file. Knows fields and bounds, never files or line numbers."""
+
+from pathlib import PurePosixPath
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+
+from actions import ActionConfig
+from retrieval import SUPPORT_THRESHOLD
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Sampling(_Part):
+    """Defaults of the persona; a request overrides them one by one."""
+
+    temperature: float | None = Field(None, ge=0, le=2, description="0 always takes the likeliest token.")
+    top_p: float | None = Field(None, gt=0, le=1, description="Share of probability to sample from.")
+    top_k: int | None = Field(None, ge=-1, description="How many tokens to sample from; -1 means all.")
+    min_p: float | None = Field(None, ge=0, le=1, description="Least probability, relative to the likeliest.")
+    repetition_penalty: float | None = Field(None, gt=0, le=2, description="Above 1 discourages repeating.")
+    presence_penalty: float | None = Field(None, ge=-2, le=2, description="OpenAI's presence penalty.")
+    frequency_penalty: float | None = Field(None, ge=-2, le=2, description="OpenAI's frequency penalty.")
+    seed: int | None = Field(None, description="Fixes the random choices.")
+    stop: list[str] | None = Field(None, max_length=4, description="Texts at which the answer ends.")
+    max_tokens: int | None = Field(None, ge=1, description="Length of an answer where the request says none.")
+
+
+class Limits(_Part):
+    """Ceilings that a request cannot raise."""
+
+    max_output_tokens: int = Field(512, ge=1, le=131_072, description="Longest answer, in tokens.")
+    max_steps: int | None = Field(None, ge=1, le=16, description="Engine calls in one turn; the server's at most.")
+
+
+class ModelPart(_Part):
+    """Which weights answer, and how they sample."""
+
+    base: str | None = Field(None, description="Base model that the persona was made for; checked if given.")
+    adapter: Name | None = Field(None, description="Name of a LoRA adapter; without it the base answers.")
+    channel: Literal["production"] = Field("production", description="Which release of the adapter to follow.")
+    sampling: Sampling = Field(default_factory=Sampling, description="Sampling defaults.")
+    limits: Limits = Field(default_factory=Limits, description="Ceilings of one answer.")
+
+
+class KnowledgePart(_Part):
+    """What the persona can look up."""
+
+    paths: list[str] = Field(
+        default_factory=list, max_length=32, description="Folders of documents, as paths in the checkout."
+    )
+
+    @field_validator("paths")
+    @classmethod
+    def _inside_the_checkout(cls, folders: list[str]) -> list[str]:
+        for folder in folders:
+            path = PurePosixPath(folder)
+            if path.is_absolute() or ".." in path.parts or not path.parts:
+                raise ValueError(
+                    f"{folder!r} must be a path inside the checkout, such as 'knowledge/support-agent'"
+                )
+        normal = [str(PurePosixPath(folder)) for folder in folders]
+        if len(set(normal)) != len(normal):
+            raise ValueError("a folder is listed twice; name each one once")
+        return normal
+
+
+class RetrievalPart(_Part):
+    """How passages are found, and what to do when there are none."""
+
+    top_k: int = Field(4, ge=1, le=20, description="Passages given to the model, at most.")
+    floor: float = Field(
+        0.35, ge=-1, le=1, description="Least cosine of the best passage; below it: nothing found."
+    )
+    dense_weight: float = Field(0.5, ge=0, le=1, description="Share of meaning against words in the ranking.")
+    when_unavailable: Literal["answer", "refuse"] = Field(
+        "answer", description="Retrieval is down: answer without it and say so, or refuse."
+    )
+    when_nothing_found: Literal["answer", "decline"] = Field(
+        "answer", description="No passage is near enough: let the model answer, or decline."
+    )
+    citations: bool = Field(True, description="Whether answers carry citations.")
+    support: float = Field(
+        SUPPORT_THRESHOLD, ge=0, le=1, description="Least support for citing a passage that is not marked."
+    )
+
+
+class Access(_Part):
+    """Who may use the persona."""
+
+    keys: list[str] | None = Field(
+        None, min_length=1, description="Names of the keys that may use it; absent: everyone who may chat."
+    )
+
+
+class SlackPart(_Part):
+    """Where the persona speaks in Slack."""
+
+    channels: list[str] = Field(default_factory=list, description="Channels that it answers in.")
+
+
+class Integrations(_Part):
+    """Programs beside the API that the persona appears in."""
+
+    slack: SlackPart | None = Field(None, description="Slack.")
+
+
+class PersonaSpec(_Part):
+    """One persona: instructions, knowledge, actions and an adapter under one model name."""
+
+    id: Name = Field(description="The model name that clients use, such as `support-agent`.")
+    name: Text = Field(max_length=100, description="How people call it.")
+    description: str = Field("", max_length=1000, description="One or two sentences for lists.")
+    instructions: Text = Field(max_length=32_000, description="The system message.")
+    conversation_starters: list[Text] = Field(
+        default_factory=list, max_length=12, description="Questions that show what it is good for."
+    )
+    model: ModelPart = Field(default_factory=ModelPart, description="Which weights answer, and how.")
+    knowledge: KnowledgePart = Field(default_factory=KnowledgePart, description="What it can look up.")
+    retrieval: RetrievalPart = Field(default_factory=RetrievalPart, description="How passages are found.")
+    actions: list[ActionConfig] = Field(
+        default_factory=list, max_length=32, description="OpenAPI documents whose operations it may call."
+    )
+    calling: Literal["guided", "native"] = Field(
+        "guided", description="Choose actions step by step, constrained; or by the model's own tool format."
+    )
+    access: Access = Field(default_factory=Access, description="Who may use it.")
+    integrations: Integrations = Field(default_factory=Integrations, description="Programs beside the API.")
+
+    @model_validator(mode="after")
+    def _declines_only_where_it_can(self) -> "PersonaSpec":
+        if self.retrieval.when_nothing_found == "decline" and self.actions and self.calling == "native":
+            raise ValueError(
+                "retrieval.when_nothing_found: decline does not go with native calling, where the model "
+                "itself decides on actions; write `answer`, or `calling: guided`"
+            )
+        return self

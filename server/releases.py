@@ -1,0 +1,225 @@
+"""Which version of an adapter answers, and how that changes under traffic.
+
+Load and warm first, then move the pointer: requests in flight keep the version that they were given,
+and the previous one stays in memory, so that a rollback needs no load. Knows the registry and the
+engine; never decides on quality.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from adapters.base import BaseModel
+from adapters.registry import Registry
+from adapters.rollout import check_promotion
+from adapters.version import AdapterVersion
+from core.errors import Conflict, InvalidRequest, RepertoryError, Unavailable
+from server.engine.admin import ENGINE_UNAVAILABLE, EngineAdmin
+from server.engine.driver import EngineDriver
+from server.proof import check_base, prove
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """State of one adapter in the engine.
+
+    Attributes:
+        version: what answers now.
+        previous: the version that a rollback would return to, kept in memory.
+        reason: why the adapter is not served, or None when it is.
+    """
+
+    version: AdapterVersion
+    previous: AdapterVersion | None
+    reason: str | None = None
+
+
+class AdapterReleases:
+    """The pointers from adapter names to versions, kept in step with the registry and the engine.
+
+    Args:
+        registry: the versions that there are.
+        base: reads what identifies the base model that is served; blocking.
+    """
+
+    def __init__(self, registry: Registry, base: Callable[[], BaseModel]) -> None:
+        self._registry = registry
+        self._base = base
+        self._serving: dict[str, Serving] = {}
+        self._driver: EngineDriver | None = None
+        self._change = asyncio.Lock()
+
+    def attach(self, driver: EngineDriver) -> None:
+        """Tell where adapters are served; call it once, before the driver starts."""
+        self._driver = driver
+
+    def resolve(self, adapter: str) -> str:
+        """Return the engine name (`name@version`) that answers for `adapter` now.
+
+        Raises:
+            Unavailable: no version of it can be served; the message says why.
+        """
+        refused = self._driver.adapters_refused() if self._driver else "the engine has not answered yet"
+        if refused is not None:
+            raise _not_served(adapter, refused)
+        serving = self._serving.get(adapter)
+        if serving is None:
+            raise _not_served(
+                adapter, f"it has no version in production; run `repertory adapter use {adapter} VERSION`"
+            )
+        if serving.reason is not None:
+            raise _not_served(adapter, serving.reason)
+        return serving.version.engine_name
+
+    async def restore(self, driver: EngineDriver) -> None:
+        """Load every released version into an engine that has just answered; called by the driver.
+
+        Raises:
+            Unavailable: the engine has gone away again.
+        """
+        async with self._change:  # a `use` under way must not be undone by what was read before it
+            for name in sorted({v.name for v in await asyncio.to_thread(self._registry.list)}):
+                current = await asyncio.to_thread(self._registry.production, name)
+                if current is None:
+                    self._serving.pop(name, None)
+                    continue
+                previous = await asyncio.to_thread(self._registry.previous, name)
+                reason = await self._restored(driver.answering, current)
+                self._serving[name] = Serving(current, previous, reason)
+            for serving in tuple(self._serving.values()):  # only now: what answers comes first into memory
+                if serving.previous is not None:
+                    await self._warm_previous(driver.answering, serving.previous)
+
+    async def use(self, name: str, version: int, *, by: str, reason: str, override: bool) -> AdapterVersion:
+        """Let a version answer from now on.
+
+        Args:
+            name: adapter name.
+            version: version number.
+            by: who asks; recorded.
+            reason: why; recorded.
+            override: whether an ungated version may be used; recorded.
+
+        Raises:
+            NotFound: there is no such version.
+            Conflict: the version is in no state that may answer, or is ungated and `override` is false.
+            InvalidRequest: its files are damaged, or it has no effect on the base.
+            Unavailable: the engine is away, or cannot serve adapters.
+        """
+        async with self._change:
+            target = await asyncio.to_thread(self._registry.get, name, version)
+            check_promotion(target, override=override, reason=reason)
+            driver = self._ready_driver(name)
+            await asyncio.to_thread(self._registry.verify, name, version)
+            try:
+                await self._prepare(driver.answering, target)
+            except InvalidRequest:
+                await self._forget(driver.answering, target)
+                raise
+            promoted = await asyncio.to_thread(
+                lambda: self._registry.promote(name, version, by=by, reason=reason, override=override)
+            )
+            await self._flip(driver, promoted)
+            return promoted
+
+    async def rollback(self, name: str, *, by: str, reason: str) -> AdapterVersion:
+        """Return to the previous version.
+
+        Raises:
+            Conflict: there is none.
+            Unavailable: the engine is away, or cannot serve adapters.
+        """
+        async with self._change:
+            previous = await asyncio.to_thread(self._registry.previous, name)
+            if previous is None:
+                raise Conflict(
+                    f"Adapter {name!r} has no previous version to return to. `repertory adapter show {name}` "
+                    "lists its versions.",
+                    code="no_previous_version",
+                )
+            driver = self._ready_driver(name)
+            await self._prepare(driver.answering, previous)
+            restored = await asyncio.to_thread(lambda: self._registry.rollback(name, by=by, reason=reason))
+            await self._flip(driver, restored)
+            return restored
+
+    async def _flip(self, driver: EngineDriver, version: AdapterVersion) -> None:
+        old = self._serving.get(version.name)
+        previous = await asyncio.to_thread(self._registry.previous, version.name)
+        self._serving[version.name] = Serving(version, previous)
+        kept = {version.engine_name, previous.engine_name if previous else None}
+        outgoing = (old.version, old.previous) if old else ()
+        for stale in outgoing:
+            if stale is not None and stale.engine_name not in kept:
+                await self._let_go(driver.answering, stale)
+
+    async def _restored(self, engines: Sequence[EngineAdmin], version: AdapterVersion) -> str | None:
+        """Prepare what has answered before; return why it cannot, or None when it can."""
+        try:
+            await self._prepare(engines, version)
+        except RepertoryError as error:
+            if error.code == ENGINE_UNAVAILABLE:
+                raise
+            logger.error("Adapter %s is not served: %s", version.engine_name, error.message)
+            return error.message
+        return None
+
+    async def _prepare(self, engines: Sequence[EngineAdmin], version: AdapterVersion) -> None:
+        """Check, load, prove by probe, and pin a version on every engine."""
+        check_base(version, await asyncio.to_thread(self._base))
+        for admin in engines:
+            await admin.load(version.engine_name)
+            await prove(admin, version, self._registry)
+        await self._keep_warm(engines, version)
+
+    async def _keep_warm(self, engines: Sequence[EngineAdmin], version: AdapterVersion) -> None:
+        for admin in engines:
+            await admin.load(version.engine_name)
+            await admin.set_pinned(version.engine_name, True)
+
+    async def _warm_previous(self, engines: Sequence[EngineAdmin], version: AdapterVersion) -> None:
+        """Have the way back ready; without it a rollback still works, it only has to load first."""
+        try:
+            await self._keep_warm(engines, version)
+        except RepertoryError as error:
+            logger.warning("Adapter %s is not kept in memory: %s", version.engine_name, error.message)
+
+    async def _let_go(self, engines: Sequence[EngineAdmin], version: AdapterVersion) -> None:
+        """Let a version be evicted. The new one answers already, so a failure is only noted."""
+        for admin in engines:
+            try:
+                await admin.set_pinned(version.engine_name, False)
+            except RepertoryError as error:
+                logger.warning("Adapter %s stays in memory: %s", version.engine_name, error.message)
+
+    async def _forget(self, engines: Sequence[EngineAdmin], version: AdapterVersion) -> None:
+        """Take a version that failed its probe out of memory, unless users or a rollback need it."""
+        serving = self._serving.get(version.name)
+        if serving is not None and version.version in {
+            one.version for one in (serving.version, serving.previous) if one is not None
+        }:
+            return
+        for admin in engines:
+            with contextlib.suppress(RepertoryError):
+                await admin.remove(version.engine_name)
+
+    def _ready_driver(self, name: str) -> EngineDriver:
+        if self._driver is None or not self._driver.ready().ok:
+            state = self._driver.ready() if self._driver else None
+            raise _not_served(name, state.reason if state else "the engine has not answered yet")
+        refused = self._driver.adapters_refused()
+        if refused is not None:
+            raise _not_served(name, refused)
+        return self._driver
+
+
+def _not_served(adapter: str, reason: str) -> Unavailable:
+    return Unavailable(
+        f"Adapter {adapter!r} is not served: {reason.rstrip('.')}.",
+        code="adapter_unavailable",
+        retry_after=10,
+    )

@@ -1,0 +1,1 @@
+"""Routes: thin functions from HTTP to the services, one module a subject."""

@@ -1,0 +1,56 @@
+"""`POST /v1/chat/completions`."""
+
+from fastapi import APIRouter, Request, Response
+
+from core.errors import Unavailable
+from core.ids import new_id
+from core.principal import Principal, Scope
+from server.access import Caller
+from server.addresses import base_url_of
+from server.requests import read_body, unless_gone
+from server.services import Services, TheServices
+from server.sse import EventStream
+from server.turn.context import TurnContext, check_reserved, conversation_of
+from server.turn.request import ChatRequest
+from server.turn.turn import ChatTurn
+from server.wire import JsonResponse
+
+router = APIRouter()
+
+
+@router.post("/v1/chat/completions")
+async def create_chat_completion(request: Request, services: TheServices, principal: Caller) -> Response:
+    """Answer as a persona, whole or streamed."""
+    principal.require(Scope.CHAT)
+    asked = await read_body(request, ChatRequest)
+    turn = ChatTurn(services, _context(services, principal, asked, base_url_of(request, services.settings)))
+    if asked.stream:
+        return EventStream(turn.stream())
+    return JsonResponse(await unless_gone(request, turn.complete))
+
+
+def _context(services: Services, principal: Principal, asked: ChatRequest, base_url: str) -> TurnContext:
+    persona = services.personas.get(asked.model, principal)
+    names = {operation.name for operation in persona.actions.operations}
+    check_reserved(asked, names.__contains__, has_actions=bool(names))
+    base, adapter = persona.spec.model.base, persona.spec.model.adapter
+    if base is not None and base != services.engine.base_model:
+        raise Unavailable(
+            f"{persona.id!r} is made for the base model {base!r}, but {services.engine.base_model!r} runs. "
+            "Set REPERTORY_BASE_MODEL, or change model.base in the persona.",
+            code="base_model_differs",
+        )
+    version = services.releases.resolve(adapter) if adapter else None
+    own_steps = persona.spec.model.limits.max_steps or services.settings.max_steps
+    return TurnContext(
+        request=asked,
+        persona=persona,
+        principal=principal,
+        engine_model=version or services.engine.base_model,
+        adapter=version,
+        conversation=conversation_of(asked, persona, principal),
+        base_url=base_url,
+        completion_id=new_id("chatcmpl"),
+        created=int(services.clock()),
+        max_steps=min(own_steps, services.settings.max_steps),
+    )

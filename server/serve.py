@@ -1,0 +1,191 @@
+"""`repertory serve`: starts every part of the gateway, and leaves nothing behind at the end."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+from rich.console import Console
+
+from adapters.base import BaseModel
+from adapters.inspection import ImportLimits
+from adapters.registry import Registry
+from adapters.template import template_of
+from core.clock import system_clock
+from core.database import Database
+from core.errors import Conflict
+from retrieval import Embedder
+from server.announcement import announce
+from server.app import create_app
+from server.assembly import assemble
+from server.data_directory import locked
+from server.demo import Tracker, import_adapters
+from server.engine.driver import EngineDriver
+from server.keys.gate import check_bind
+from server.keys.store import Keys
+from server.migrations import migrate
+from server.releases import AdapterReleases
+from server.routes import adapters as adapter_routes
+from server.services import Services
+from server.settings import Settings
+
+_GRACEFUL_SECONDS = 2
+
+logger = logging.getLogger(__name__)
+
+
+def run(settings: Settings, *, demo: bool = False) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    Raises:
+        RepertoryError: something that the operator can mend keeps the server from starting.
+    """
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for talkative in ("httpx", "faiss", "alembic"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)
+    if demo:
+        granted = (*settings.private_hosts, f"127.0.0.1:{settings.tracker_port}")
+        settings = settings.model_copy(update={"private_hosts": granted})
+    os.umask(0o077)  # the database, logs and keys are the operator's alone
+    with locked(settings.data_dir):
+        asyncio.run(_until_signal(settings, demo=demo))
+
+
+async def _until_signal(settings: Settings, *, demo: bool) -> None:
+    """Serve; the first signal ends it in order, however far the start has come."""
+    gateway = _Gateway(settings, demo=demo)
+    serving = asyncio.create_task(gateway.serve())
+
+    def stop() -> None:
+        if gateway.server is not None:
+            gateway.server.should_exit = True
+        elif not serving.cancelling():  # a second Ctrl-C must not break off the stopping
+            serving.cancel()
+
+    loop = asyncio.get_running_loop()
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(sign, stop)
+    with contextlib.suppress(asyncio.CancelledError):
+        await serving
+
+
+class _Gateway:
+    """Every part of the gateway, in the order of its start."""
+
+    def __init__(self, settings: Settings, *, demo: bool) -> None:
+        self.server: uvicorn.Server | None = None
+        self._settings = settings
+        self._demo = demo
+        self._console = Console()
+        self._listener = _listen(settings)
+        self._database = Database(settings.database_path)
+        migrate(self._database)
+        self._registry = Registry(self._database, settings.adapters_dir, system_clock)
+        self._registry.reconcile()
+        self._releases = AdapterReleases(self._registry, self._base)
+        self._driver = EngineDriver(settings, template_of(settings.base_model_dir).path, self._releases.restore)
+        self._releases.attach(self._driver)
+        self._tracker = Tracker(settings)
+        self._embedder = Embedder(
+            settings.embedding_model_dir,
+            log_path=settings.logs_dir / "embedder.log",
+            threads=settings.embedding_threads,
+        )
+
+    async def serve(self) -> None:
+        """Start everything, serve, and stop everything."""
+        settings = self._settings
+        keys = Keys(self._database, system_clock)
+        keys.bootstrap(settings.admin_key_path)
+        check_bind(settings, keys)
+        try:
+            if self._demo:
+                await asyncio.to_thread(self._import_demo)
+                await self._tracker.start()
+            await self._driver.start()
+            self._console.print(
+                f"Starting the engine (log: {settings.logs_dir / 'engine.log'}) and the embedder …"
+            )
+            await asyncio.to_thread(self._embedder.start)
+            services = await asyncio.to_thread(self._assemble)
+            app = create_app(services, routers=[adapter_routes.router])
+            app.state.registry = self._registry
+            self.server = _Server(_uvicorn(app, settings))
+            port = self._listener.getsockname()[1]
+            announcing = asyncio.create_task(announce(self._console, services, self._driver, port))
+            await self.server.serve(sockets=[self._listener])
+            announcing.cancel()
+        finally:
+            self._console.print("Stopping …")
+            await asyncio.shield(self._stop())
+
+    def _import_demo(self) -> None:
+        import_adapters(self._registry, self._base(), ImportLimits(max_rank=self._settings.max_lora_rank))
+
+    def _base(self) -> BaseModel:
+        settings = self._settings
+        return BaseModel.load(settings.base_model_dir, cache=settings.data_dir / "fingerprints.json")
+
+    def _assemble(self) -> Services:
+        return assemble(
+            self._settings,
+            database=self._database,
+            embedder=self._embedder,
+            engine=self._driver,
+            releases=self._releases,
+            clock=system_clock,
+        )
+
+    async def _stop(self) -> None:
+        ended = await asyncio.gather(
+            self._driver.stop(),
+            self._tracker.stop(),
+            asyncio.to_thread(self._embedder.close),
+            return_exceptions=True,
+        )
+        for outcome in ended:
+            if isinstance(outcome, Exception):
+                logger.error("While stopping: %s", outcome)
+        self._listener.close()
+        self._database.close()
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        raise Conflict(
+            f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. Set REPERTORY_PORT to a free "
+            "port (0 picks one), or end the program that uses it.",
+            code="port_in_use",
+        ) from error
+    return listener
+
+
+def _uvicorn(app: object, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]  # an ASGI application
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACEFUL_SECONDS,
+        timeout_keep_alive=75,
+        h11_max_incomplete_event_size=65_536,
+        log_config=None,
+    )
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without signal handlers of its own: ours end the engine, too."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield

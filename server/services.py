@@ -1,0 +1,45 @@
+"""The parts of a running gateway, built once and handed to routes by one typed dependency."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from actions import Approvals
+from core.clock import Clock
+from retrieval import Knowledge, TextEmbedder
+from server.engine_port import Engine, Releases
+from server.keys.gate import Gate
+from server.keys.store import Keys
+from server.knowledge_sync import KnowledgeSync
+from server.personas.library import PersonaLibrary
+from server.settings import Settings
+from server.turn.reported import Reported
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything that routes and the chat turn work with."""
+
+    settings: Settings
+    clock: Clock
+    keys: Keys
+    gate: Gate
+    personas: PersonaLibrary
+    engine: Engine
+    releases: Releases
+    embedder: TextEmbedder
+    knowledge: Knowledge
+    sync: KnowledgeSync
+    approvals: Approvals
+    reported: Reported
+
+
+def services_of(request: Request) -> Services:
+    """Return the services of the app that serves `request`."""
+    services = request.app.state.services
+    assert isinstance(services, Services)  # noqa: S101  set by create_app
+    return services
+
+
+TheServices = Annotated[Services, Depends(services_of)]

@@ -1,0 +1,140 @@
+"""Every setting of the server, with its bounds. The only file that reads the environment."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from core.errors import InvalidRequest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class EngineMode(StrEnum):
+    """Who runs vLLM."""
+
+    MANAGED = "managed"
+    EXTERNAL = "external"
+
+
+class Settings(BaseSettings):
+    """Settings, read from variables named `REPERTORY_<FIELD>` and from `.env` in the working folder."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="REPERTORY_", env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True
+    )
+
+    host: str = Field("127.0.0.1", description="Address to listen on. Anything but loopback needs keys.")
+    port: int = Field(8000, ge=0, le=65535, description="TCP port; 0 picks a free one.")
+    public_url: str | None = Field(None, description="How clients reach the server; citations build on it.")
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Further Host headers to accept, comma-separated (loopback names always are)."
+    )
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Origins of web pages that may call the API, comma-separated."
+    )
+    require_keys: bool = Field(False, description="Ask for an API key on /v1 even on loopback.")
+
+    data_dir: Path = Field(Path("data"), description="Database, adapters and indexes of this server.")
+    models_dir: Path = Field(ROOT / "models", description="Where the base and the embedding model lie.")
+    personas_dir: Path = Field(ROOT / "personas", description="Folder of persona files (*.yaml).")
+    knowledge_root: Path = Field(ROOT, description="Paths of knowledge and documents in personas start here.")
+
+    engine_url: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="External vLLM base URLs, comma-separated; empty runs vLLM as a child."
+    )
+    engine_api_key: SecretStr | None = Field(None, description="Key that an external vLLM asks for.")
+    base_model: str = Field("base", description="Base model: a folder, or a name under models_dir.")
+    embedding_model: str = Field("embedding", description="Embedding model: a folder, or a name under models_dir.")
+    embedding_threads: int = Field(1, ge=1, le=64, description="CPU threads of the embedding process.")
+    max_model_len: int = Field(4096, ge=512, le=1_048_576, description="Longest prompt plus answer, in tokens.")
+    max_num_seqs: int = Field(64, ge=1, le=4096, description="Streams that the engine runs at once.")
+    max_loras: int = Field(4, ge=1, le=256, description="Adapters in one batch; room for old, current and next.")
+    max_cpu_loras: int = Field(16, ge=1, le=4096, description="Adapters kept in memory; at least max_loras.")
+    max_lora_rank: int = Field(16, description="Highest rank that an adapter may have.")
+    kv_cache_gib: int = Field(2, ge=1, le=1024, description="Memory for the CPU engine's KV cache, in GiB.")
+    engine_dtype: str = Field(
+        "auto",
+        pattern="^(auto|float32|bfloat16|float16)$",
+        description="Numbers of the managed engine; auto takes float32 for a small base on CPU, "
+        "so that answers do not depend on who else is served.",
+    )
+    engine_threads: str | None = Field(None, description="CPU cores for the engine, as vLLM's thread binding.")
+    engine_args: str = Field("", description="Further arguments for vLLM, as on its command line.")
+    engine_start_seconds: float = Field(600, ge=10, description="Longest wait for vLLM to become ready.")
+    stall_seconds: float = Field(120, ge=1, description="Longest silence of the engine within one answer.")
+
+    max_body_bytes: int = Field(10_000_000, ge=1_000, description="Largest request body, in bytes.")
+    max_steps: int = Field(4, ge=1, le=16, description="Engine calls in one chat turn, at most.")
+    private_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Private `host:port` addresses that actions may reach, comma-separated."
+    )
+    secrets_file: Path | None = Field(None, description="YAML file of the secrets that actions may use.")
+    tracker_port: int = Field(8100, ge=0, le=65535, description="Port of the demo ticket tracker.")
+    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="How much to log.")
+
+    @field_validator("allowed_hosts", "allowed_origins", "engine_url", "private_hosts", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return (
+            tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+        )
+
+    @field_validator("max_lora_rank")
+    @classmethod
+    def _servable_rank(cls, value: int) -> int:
+        if value not in (1, 8, 16, 32, 64, 128, 256, 320, 512):
+            raise ValueError("vLLM knows the ranks 1, 8, 16, 32, 64, 128, 256, 320 and 512")
+        return value
+
+    @property
+    def engine_mode(self) -> EngineMode:
+        """Whether vLLM is a child of ours or lives behind a URL."""
+        return EngineMode.EXTERNAL if self.engine_url else EngineMode.MANAGED
+
+    @property
+    def base_model_dir(self) -> Path:
+        """Folder of the base model."""
+        return self._model_dir(self.base_model, "REPERTORY_BASE_MODEL")
+
+    @property
+    def embedding_model_dir(self) -> Path:
+        """Folder of the embedding model."""
+        return self._model_dir(self.embedding_model, "REPERTORY_EMBEDDING_MODEL")
+
+    @property
+    def database_path(self) -> Path:
+        """The database file."""
+        return self.data_dir / "repertory.db"
+
+    @property
+    def adapters_dir(self) -> Path:
+        """Root of the adapter versions."""
+        return self.data_dir / "adapters"
+
+    @property
+    def indexes_dir(self) -> Path:
+        """Where rebuilt search indexes are cached."""
+        return self.data_dir / "indexes"
+
+    @property
+    def logs_dir(self) -> Path:
+        """Where child processes write their logs."""
+        return self.data_dir / "logs"
+
+    @property
+    def admin_key_path(self) -> Path:
+        """The first admin key, made at the first start (mode 0600)."""
+        return self.data_dir / "admin.key"
+
+    def _model_dir(self, value: str, variable: str) -> Path:
+        for candidate in (self.models_dir / value, Path(value)):
+            if (candidate / "config.json").is_file():
+                return candidate.resolve()
+        raise InvalidRequest(
+            f"No model at {value!r} (looked in {str(self.models_dir)!r}). Run `make install`, or set {variable} "
+            "to a folder with config.json.",
+            code="model_missing",
+        )

@@ -1,0 +1,98 @@
+"""Sending server-sent events: errors before and after the first byte, silence, and clients that leave.
+
+Knows bytes, never what they say.
+"""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import anyio
+import orjson
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from core.errors import RepertoryError
+from core.ids import new_id
+from server.wire import error_body, error_response, unexpected
+
+KEEP_ALIVE = b": keep-alive\n\n"
+"""A comment is the only keep-alive that every SDK ignores."""
+
+_HEADERS = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+]
+
+
+class EventStream(Response):
+    """Sends frames as they come.
+
+    An error before the first byte is an ordinary error response; after it, one error frame ends the
+    stream. When the client leaves, `frames` is closed at once.
+
+    Args:
+        frames: whole server-sent events.
+        keep_alive: seconds of silence after which a comment is sent.
+    """
+
+    def __init__(self, frames: AsyncGenerator[bytes, None], *, keep_alive: float = 10.0) -> None:
+        super().__init__()
+        self._frames = frames
+        self._keep_alive = keep_alive
+        self._started = False
+        self._last_sent = 0.0
+        self._sending = anyio.Lock()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send everything, or stop when the client leaves."""
+        self._last_sent = anyio.current_time()
+        async with anyio.create_task_group() as group:
+            group.start_soon(_until_gone, receive, group.cancel_scope)
+            group.start_soon(self._beat, send)
+            try:
+                async with aclosing(self._frames) as frames:
+                    async for frame in frames:
+                        await self._send(send, frame)
+                await self._end(send)
+            except RepertoryError as error:
+                await self._fail(error, scope, receive, send)
+            except Exception as error:
+                await self._fail(unexpected(error, new_id("err")), scope, receive, send)
+            group.cancel_scope.cancel()
+
+    async def _fail(self, error: RepertoryError, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._sending:
+            started, self._started = self._started, True
+        if not started:
+            await error_response(error)(scope, receive, send)
+            return
+        await self._send(send, b"data: " + orjson.dumps(error_body(error)) + b"\n\n")
+        await self._end(send)
+
+    async def _beat(self, send: Send) -> None:
+        while True:
+            rest = self._last_sent + self._keep_alive - anyio.current_time()
+            if rest > 0:
+                await anyio.sleep(rest)
+            else:
+                await self._send(send, KEEP_ALIVE)
+
+    async def _send(self, send: Send, data: bytes) -> None:
+        async with self._sending:
+            if not self._started:
+                self._started = True
+                await send({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
+            await send({"type": "http.response.body", "body": data, "more_body": True})
+            self._last_sent = anyio.current_time()
+
+    async def _end(self, send: Send) -> None:
+        async with self._sending:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _until_gone(receive: Receive, scope: anyio.CancelScope) -> None:
+    message: Message = {"type": ""}
+    while message["type"] != "http.disconnect":
+        message = await receive()
+    scope.cancel()

@@ -1,0 +1,1 @@
+"""One chat turn: from a request to an answer with citations."""

@@ -1,0 +1,82 @@
+"""The text of one answer as it grows: markers checked, the note put first, citations found at the end."""
+
+import logging
+from collections.abc import Sequence
+
+import anyio
+
+from core.errors import RepertoryError
+from retrieval import Citation, MarkerFilter, Passage, TextEmbedder, attribute
+from server.engine_port import Annotation, UrlCitation
+from server.turn.prompt import heading_of
+
+_LOG = logging.getLogger(__name__)
+
+
+class AnswerText:
+    """Feeds pieces of the model's text through the marker filter and keeps what was sent.
+
+    Args:
+        passages: those in the prompt; with none, or with `cite` off, text passes untouched.
+        note: put before the first piece.
+    """
+
+    def __init__(self, passages: Sequence[Passage], *, cite: bool, note: str = "") -> None:
+        self._passages = passages
+        self._filter = MarkerFilter(len(passages)) if cite and passages else None
+        self._note = note
+        self._sent: list[str] = []
+
+    def feed(self, piece: str) -> str:
+        """Return what may be sent now that `piece` has come."""
+        text = self._filter.feed(piece) if self._filter else piece
+        if text and self._note:
+            text, self._note = self._note + text, ""
+        if self._filter:
+            self._sent.append(text)
+        return text
+
+    def finish(self) -> str:
+        """Return what was held back."""
+        rest = self._filter.finish() if self._filter else ""
+        self._sent.append(rest)
+        return rest
+
+    async def citations(self, embedder: TextEmbedder, support: float) -> list[Citation]:
+        """Return the citations of the whole text: the model's markers, else what the server attributes."""
+        if self._filter is None:
+            return []
+        if self._filter.citations:
+            return list(self._filter.citations)
+        answer = "".join(self._sent)
+        try:
+            return await anyio.to_thread.run_sync(
+                lambda: attribute(answer, self._passages, embedder.embed, threshold=support)
+            )
+        except RepertoryError as error:
+            _LOG.error("answers go out without attribution: %s", error.message)
+            return []
+
+
+def annotations(citations: Sequence[Citation], passages: Sequence[Passage], base_url: str) -> list[Annotation]:
+    """Return citations in OpenAI's chat shape, each pointing at its passage."""
+    found = []
+    for citation in citations:
+        passage = passages[citation.index]
+        found.append(
+            Annotation(
+                type="url_citation",
+                url_citation=UrlCitation(
+                    url=passage_url(passage, base_url),
+                    title=heading_of(passage),
+                    start_index=citation.start,
+                    end_index=citation.end,
+                ),
+            )
+        )
+    return found
+
+
+def passage_url(passage: Passage, base_url: str) -> str:
+    """Return the address of a passage: its document, and the characters in it."""
+    return f"{base_url}/v1/files/{passage.document_id}/content#chars={passage.start}-{passage.end}"

@@ -1,0 +1,93 @@
+"""Making one action call: at once, or after a person's approval. The only road from a turn to the world."""
+
+import logging
+from dataclasses import dataclass
+
+import anyio
+import orjson
+
+from actions import ActionResult, ActionSet, Approval, Approvals, ArgumentsInvalid, fence
+from actions.json_value import JsonObject
+from core.errors import RepertoryError
+from core.ids import PersonaId
+from server.turn.context import ActionStep, TurnContext
+
+_LOG = logging.getLogger(__name__)
+
+DENIED = "The call was not made: the person who decides about it denied it."
+EXPIRED = "The call was not made: nobody decided about it in time."
+CHANGED = "The call was not made: what it would do has changed since it was approved. Ask for it again."
+UNCLEAR = (
+    "The call was sent, but it is not known whether it took effect. Do not make it again; a person must look."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CallOutcome:
+    """What became of a call: a text for the model, or an approval to wait for."""
+
+    text: str
+    pending: Approval | None = None
+
+
+class Caller:
+    """Makes the calls of one turn."""
+
+    def __init__(self, context: TurnContext, approvals: Approvals) -> None:
+        self._context = context
+        self._actions: ActionSet = context.persona.actions
+        self._approvals = approvals
+
+    async def call(self, name: str, arguments: JsonObject) -> CallOutcome:
+        """Make a checked call, or file it for approval if it is consequential."""
+        shown = orjson.dumps(arguments).decode()
+        if not self._actions.get(name).consequential:
+            result = await self._send(name, arguments, None)
+            self._context.steps.append(ActionStep(name, shown, "done" if result.ok else "failed"))
+            return CallOutcome(fence(result.text))
+        context = self._context
+        approval = await anyio.to_thread.run_sync(
+            lambda: self._approvals.request(
+                context.principal.id,
+                PersonaId(context.persona.id),
+                context.conversation,
+                name,
+                arguments,
+                self._actions.effect(name, arguments),
+            )
+        )
+        context.steps.append(ActionStep(name, shown, approval.state.value, approval.id))
+        return CallOutcome("", approval)
+
+    async def carry_out(self, approval: Approval) -> str:
+        """Make an approved call exactly once and return the text for the model.
+
+        Once it is claimed the call is finished even if the client leaves, so that its result is known.
+        """
+        try:
+            effect = self._actions.effect(approval.operation, approval.arguments)
+        except ArgumentsInvalid:
+            return CHANGED
+        claimed = await anyio.to_thread.run_sync(lambda: self._approvals.claim(approval.id, effect=effect))
+        if not claimed:
+            return UNCLEAR if approval.effect == effect else CHANGED
+        with anyio.CancelScope(shield=True):
+            result = await self._send(approval.operation, approval.arguments, approval.id)
+            await anyio.to_thread.run_sync(self._approvals.finish, approval.id, result)
+        return fence(result.text)
+
+    async def _send(self, name: str, arguments: JsonObject, key: str | None) -> ActionResult:
+        try:
+            return await self._actions.call(name, arguments, idempotency_key=key)
+        except RepertoryError as error:
+            _LOG.error("action %r of persona %r failed: %s", name, self._context.persona.id, error.message)
+            return ActionResult(f"The call was not made: {error.message}", None, ok=False)
+
+
+def pending_text(approval: Approval) -> str:
+    """Return the answer that names a call which waits for a person."""
+    arguments = orjson.dumps(approval.arguments).decode()
+    return (
+        f"This needs a person's approval before it is done:\n\n{approval.operation} {arguments}\n\n"
+        f"Approval id: {approval.id}. Once it is decided, send the conversation again and I go on."
+    )

@@ -1,0 +1,96 @@
+"""Guided calling: a constrained decision, then arguments decoded under the operation's JSON Schema.
+
+So even a very small model always makes well-formed calls. Knows the conversation of these steps, never how
+a call is made.
+"""
+
+from dataclasses import dataclass
+
+from actions import ArgumentsInvalid
+from actions.guided import arguments_format, decision_choices, parse_decision
+from actions.json_value import JsonObject
+from server.engine_port import Engine, Message
+from server.turn import prompt
+from server.turn.calls import Caller, pending_text
+from server.turn.context import TurnContext
+
+_STEPS_OF_A_CALL = 3  # decide, write arguments, answer
+_DECISION_TOKENS = 64
+_ARGUMENT_TOKENS = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Guided:
+    """Messages to answer from, or a fixed answer where a call waits for approval."""
+
+    messages: list[Message]
+    fixed: str | None = None
+    called: bool = False
+
+
+class GuidedCalling:
+    """The decision and argument steps of one turn."""
+
+    def __init__(self, context: TurnContext, engine: Engine, caller: Caller, salt: str | None) -> None:
+        self._context = context
+        self._engine = engine
+        self._caller = caller
+        self._actions = context.persona.actions
+        self._names = [operation.name for operation in self._actions.operations]
+        self._extra: dict[str, object] = {"temperature": 0.0} | ({"cache_salt": salt} if salt else {})
+
+    async def run(self, base: list[Message]) -> Guided:
+        """Make the calls that the model decides on, as long as the turn's steps allow one more."""
+        messages = list(base)
+        made: list[tuple[str, JsonObject]] = []
+        while self._steps_left() >= _STEPS_OF_A_CALL:
+            name = await self._decide(messages)
+            if name is None:
+                break
+            arguments, problem = await self._arguments(messages, name)
+            if (name, arguments or {}) in made:
+                break
+            made.append((name, arguments or {}))
+            if arguments is None:
+                messages += prompt.call_result(name, {}, f"The call was not made. {problem}")
+                continue
+            outcome = await self._caller.call(name, arguments)
+            if outcome.pending is not None:
+                return Guided(messages, pending_text(outcome.pending), called=True)
+            messages += prompt.call_result(name, arguments, outcome.text)
+        return Guided(messages, called=bool(made))
+
+    async def _decide(self, messages: list[Message]) -> str | None:
+        choices = decision_choices(self._names)
+        constraint = {"structured_outputs": {"choice": choices}, "max_tokens": _DECISION_TOKENS}
+        return parse_decision(await self._ask([*messages, prompt.decision(self._names)], constraint), self._names)
+
+    async def _arguments(self, messages: list[Message], name: str) -> tuple[JsonObject | None, str]:
+        """Return the checked arguments, or None and what is wrong with them after one corrected try."""
+        constraint: dict[str, object] = {
+            "response_format": arguments_format(self._actions.get(name)),
+            "max_tokens": _ARGUMENT_TOKENS,
+        }
+        asked = [*messages, prompt.decision(self._names), *prompt.arguments_request(name)]
+        problem = ""
+        for _ in range(2):
+            raw = await self._ask(asked, constraint)
+            try:
+                return self._actions.validate(name, raw), ""
+            except ArgumentsInvalid as error:
+                problem = error.message
+                asked += prompt.correction(name, raw, problem)
+            if self._steps_left() <= 1:
+                break
+        return None, problem
+
+    def _steps_left(self) -> int:
+        return self._context.max_steps - self._context.usage.calls
+
+    async def _ask(self, messages: list[Message], constraint: dict[str, object]) -> str:
+        usage = self._context.usage
+        usage.started()
+        payload = {"messages": messages, **self._extra, **constraint}
+        completion = await self._engine.chat(self._context.engine_model, payload)
+        usage.add(completion.get("usage"))
+        return (completion["choices"][0].get("message", {}).get("content") or "").strip()

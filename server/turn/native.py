@@ -1,0 +1,58 @@
+"""Native calling: the model's own tool format. Gathers its calls and sorts the server's from the client's."""
+
+from dataclasses import dataclass, field
+
+from actions import ActionSet, ArgumentsInvalid
+from server.engine_port import FunctionCall, Message, ToolCall
+from server.turn.calls import Caller, pending_text
+
+
+class ToolCalls:
+    """Tool calls of one engine answer, put together from fragments."""
+
+    def __init__(self) -> None:
+        self._calls: dict[int, ToolCall] = {}
+
+    def add(self, fragments: list[ToolCall]) -> None:
+        """Take the fragments of one chunk (or the whole calls of a whole answer)."""
+        for position, fragment in enumerate(fragments):
+            call = self._calls.setdefault(
+                fragment.get("index", position),
+                ToolCall(id="", type="function", function=FunctionCall(name="", arguments="")),
+            )
+            part = fragment.get("function", {})
+            call["id"] = call["id"] or fragment.get("id") or ""
+            call["function"]["name"] += part.get("name") or ""
+            call["function"]["arguments"] += part.get("arguments") or ""
+
+    def split(self, actions: ActionSet) -> tuple[list[ToolCall], list[ToolCall]]:
+        """Return the server's calls and the client's, in order."""
+        names = {operation.name for operation in actions.operations}
+        calls = [self._calls[index] for index in sorted(self._calls)]
+        ours = [call for call in calls if call["function"]["name"] in names]
+        return ours, [call for call in calls if call["function"]["name"] not in names]
+
+
+@dataclass(frozen=True, slots=True)
+class NativeStep:
+    """What follows from the server's calls: more messages, or a fixed answer."""
+
+    messages: list[Message] = field(default_factory=list)
+    fixed: str | None = None
+
+
+async def make_calls(calls: list[ToolCall], text: str, actions: ActionSet, caller: Caller) -> NativeStep:
+    """Make the server's calls of one engine answer, in order; stop at the first that waits for approval."""
+    messages = [Message(role="assistant", content=text or None, tool_calls=calls)]
+    for call in calls:
+        name, raw = call["function"]["name"], call["function"]["arguments"]
+        try:
+            outcome = await caller.call(name, actions.validate(name, raw))
+        except ArgumentsInvalid as error:
+            result = error.message
+        else:
+            if outcome.pending is not None:
+                return NativeStep(fixed=pending_text(outcome.pending))
+            result = outcome.text
+        messages.append(Message(role="tool", tool_call_id=call["id"], content=result))
+    return NativeStep(messages)

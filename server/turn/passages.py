@@ -1,0 +1,80 @@
+"""The retrieval step: passages for the last question, or an honest word that there are none."""
+
+import hashlib
+import logging
+from dataclasses import dataclass
+from enum import StrEnum
+
+import anyio
+
+from core.errors import RepertoryError, Unavailable
+from retrieval import Knowledge, Passage
+from server.knowledge_sync import KnowledgeSync
+from server.personas.schema import PersonaSpec
+
+_LOG = logging.getLogger(__name__)
+
+UNAVAILABLE_NOTE = "Note: my documents cannot be searched at the moment, so this answer does without them.\n\n"
+DECLINED = "I found nothing about this in my documents, so I cannot answer it."
+
+
+class Retrieval(StrEnum):
+    """How the retrieval step ended."""
+
+    NOT_USED = "not_used"
+    FOUND = "found"
+    NOTHING_FOUND = "nothing_found"
+    UNAVAILABLE = "unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Passages, best first, and how the search ended."""
+
+    state: Retrieval
+    passages: tuple[Passage, ...] = ()
+
+
+async def find_passages(knowledge: Knowledge, sync: KnowledgeSync, spec: PersonaSpec, question: str) -> Found:
+    """Search the persona's stores.
+
+    Raises:
+        Unavailable: they cannot be searched and the persona would rather refuse.
+    """
+    if not spec.knowledge.paths or not question.strip():
+        return Found(Retrieval.NOT_USED)
+    options = spec.retrieval
+    try:
+        if unread := set(spec.knowledge.paths) & {*sync.waiting, *sync.failed}:
+            raise Unavailable(f"Not read yet: {', '.join(sorted(unread))}.", code="knowledge_unavailable")
+        result = await anyio.to_thread.run_sync(
+            lambda: knowledge.search(
+                spec.knowledge.paths,
+                question,
+                top_k=options.top_k,
+                floor=options.floor,
+                dense_weight=options.dense_weight,
+            )
+        )
+    except RepertoryError as error:
+        _LOG.error("retrieval for persona %r failed: %s", spec.id, error.message)
+        if options.when_unavailable == "refuse":
+            raise Unavailable(
+                f"{spec.name} cannot search its documents at the moment and does not answer without them. "
+                "Try again in a moment.",
+                code="knowledge_unavailable",
+                retry_after=error.retry_after or 5,
+            ) from error
+        return Found(Retrieval.UNAVAILABLE)
+    passages = tuple(result.passages)
+    return Found(Retrieval.FOUND if passages else Retrieval.NOTHING_FOUND, passages)
+
+
+def cache_salt(spec: PersonaSpec) -> str | None:
+    """Return the salt that keeps prompts with passages apart from those of other access groups.
+
+    Cached prefixes are shared by those who may read the same stores, and by nobody else.
+    """
+    if not spec.knowledge.paths:
+        return None
+    return hashlib.sha256("\n".join(sorted(spec.knowledge.paths)).encode()).hexdigest()[:32]

@@ -1,0 +1,108 @@
+"""The exact text that the model reads. Training data is written in the same formats; keep them equal.
+
+What never changes comes first (instructions, actions), then the history, then the passages inside the last
+user message, so that the engine's prefix cache keeps hitting across turns.
+"""
+
+import re
+from collections.abc import Sequence
+
+from actions import Operation, guided
+from actions.json_value import JsonObject
+from retrieval import Passage
+from server.engine_port import FunctionCall, Message, ToolCall
+from server.turn.request import ChatMessage
+
+_TEMPLATE_MARK = re.compile(r"<\|(\w+)\|>")
+_WISHES = "# The user's wishes\nThe user asks for this; follow it where the text above allows."
+_PASSAGES_END = "Use the passages where they help and mark what you take from them with [n]."
+_NOTHING = "# Passages\nNothing was found."
+
+
+def unmarked(text: str) -> str:
+    """Break chat-template marks such as `<|im_end|>` by a space, so that no text can open a turn of its own."""
+    return _TEMPLATE_MARK.sub(r"< |\1| >", text)
+
+
+def system_text(instructions: str, operations: Sequence[Operation], wishes: Sequence[str]) -> str:
+    """Return the system message.
+
+    Args:
+        instructions: the persona's.
+        operations: the actions that it may call.
+        wishes: the client's own system messages. Each line is quoted, so that none can pose as ours.
+    """
+    parts = [instructions.strip()]
+    if operations:
+        parts.append(guided.catalogue(operations))
+    if wishes:
+        quoted = [f"> {line}" for wish in wishes for line in unmarked(wish).splitlines() or [""]]
+        parts.append(_WISHES + "\n" + "\n".join(quoted))
+    return "\n\n".join(parts)
+
+
+def with_passages(question: str, passages: Sequence[Passage]) -> str:
+    """Return the last user message with its passages, or with the word that nothing was found."""
+    if not passages:
+        return f"{question}\n\n{_NOTHING}"
+    blocks = [
+        f"[{number}] {unmarked(heading_of(passage))}\n{unmarked(passage.text)}"
+        for number, passage in enumerate(passages, start=1)
+    ]
+    return f"{question}\n\n# Passages\n" + "\n\n".join([*blocks, _PASSAGES_END])
+
+
+def heading_of(passage: Passage) -> str:
+    """Return where a passage stands: the document's title and the headings above it."""
+    return f"{passage.title} > {passage.heading}" if passage.heading else passage.title
+
+
+def history(messages: Sequence[ChatMessage]) -> list[Message]:
+    """Return the conversation without system messages, in the engine's shape."""
+    told: list[Message] = []
+    for message in messages:
+        if message.role in ("system", "developer"):
+            continue
+        entry = Message(role=message.role, content=unmarked(message.text))
+        if message.tool_calls:
+            entry["tool_calls"] = [
+                ToolCall(
+                    id=call.id,
+                    type="function",
+                    function=FunctionCall(name=call.function.name, arguments=call.function.arguments),
+                )
+                for call in message.tool_calls
+            ]
+        if message.tool_call_id is not None:
+            entry["tool_call_id"] = message.tool_call_id
+        told.append(entry)
+    return told
+
+
+def decision(names: Sequence[str]) -> Message:
+    """Return the question which action is needed."""
+    return Message(role="user", content=guided.decision_prompt(names))
+
+
+def arguments_request(name: str) -> list[Message]:
+    """Return the model's decision and the request for the arguments."""
+    return [
+        Message(role="assistant", content=name),
+        Message(role="user", content=guided.arguments_prompt(name)),
+    ]
+
+
+def correction(name: str, wrong: str, problem: str) -> list[Message]:
+    """Return the model's wrong arguments and what is wrong with them."""
+    return [
+        Message(role="assistant", content=wrong),
+        Message(role="user", content=guided.correction_prompt(name, problem)),
+    ]
+
+
+def call_result(name: str, arguments: JsonObject, result: str) -> list[Message]:
+    """Return a call and its result, with the request to answer."""
+    return [
+        Message(role="assistant", content=guided.call_text(name, arguments)),
+        Message(role="user", content=guided.result_prompt(name, result)),
+    ]

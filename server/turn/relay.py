@@ -1,0 +1,137 @@
+"""The stream to the client: one frame out for each frame in, in OpenAI's order.
+
+Rewrites id, model and usage, holds text back only while it could be part of a marker, and puts citations
+into the last frame with content. Knows frames, never how a persona decides.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import orjson
+
+from retrieval import Passage, TextEmbedder
+from server.engine_port import Choice, Frame, Message, ToolCall
+from server.turn.answer import AnswerText, annotations
+from server.turn.completion import repertory_block
+from server.turn.context import TurnContext
+from server.turn.finish import finish_reason
+
+DONE = b"data: [DONE]\n\n"
+
+
+class Relay:
+    """Writes the frames of one streamed turn, over all its engine calls.
+
+    Args:
+        context: the turn.
+        passages: those in the prompt.
+        cite: whether markers are checked and citations sought.
+        note: put before the first text of each answer.
+        block: what the `repertory` key tells beside the turn's own facts.
+    """
+
+    def __init__(
+        self,
+        context: TurnContext,
+        embedder: TextEmbedder,
+        passages: Sequence[Passage],
+        *,
+        cite: bool,
+        note: str,
+        block: Mapping[str, object],
+    ) -> None:
+        self._context = context
+        self._embedder = embedder
+        self._passages = passages
+        self._cite = cite
+        self._note = note
+        self._block = block
+        self._texts: dict[int, AnswerText] = {}
+        self._cited: set[int] = set()
+
+    def opening(self, index: int = 0) -> bytes:
+        """Return the frame that begins an answer."""
+        self._texts[index] = AnswerText(self._passages, cite=self._cite, note=self._note)
+        return self._frame(index, Message(role="assistant", content="", refusal=None), None)
+
+    def pass_on(self, frame: Frame, *, tools: bool) -> list[bytes]:
+        """Return what goes out for an upstream frame, except its end.
+
+        Args:
+            frame: the upstream frame; it is changed.
+            tools: whether tool calls go out too, or are kept for the server to look at.
+        """
+        out: list[bytes] = []
+        for choice in frame["choices"]:
+            index, delta = choice["index"], choice.get("delta", {})
+            if index not in self._texts:
+                out.append(self.opening(index))
+            delta.pop("role", None)
+            if not tools:
+                delta.pop("tool_calls", None)
+            content = delta.get("content")
+            if content:
+                delta["content"] = self._texts[index].feed(content)
+            elif content is not None:
+                del delta["content"]
+            if delta:
+                out.append(self._frame(index, delta, None, choice))
+        return out
+
+    def tool_calls(self, index: int, calls: Sequence[ToolCall]) -> bytes:
+        """Return whole tool calls of the client's in one frame."""
+        numbered = [ToolCall(**{**call, "index": number}) for number, call in enumerate(calls)]
+        return self._frame(index, Message(tool_calls=numbered), None)
+
+    async def finish(self, choice: Choice) -> list[bytes]:
+        """Return the end of one answer: held-back text with its citations, then the finish reason."""
+        index = choice["index"]
+        text = self._texts[index]
+        last = Message()
+        if rest := text.finish():
+            last["content"] = rest
+        citations = await text.citations(self._embedder, self._context.persona.spec.retrieval.support)
+        self._cited |= {citation.index for citation in citations}
+        if citations:
+            last.setdefault("content", "")
+            last["annotations"] = annotations(citations, self._passages, self._context.base_url)
+        frames = [self._frame(index, last, None)] if last else []
+        ending = Choice(index=index, delta={}, finish_reason=finish_reason(choice["finish_reason"]), logprobs=None)
+        block = None
+        if self._context.request.repertory.include:
+            block = repertory_block(self._context, self._passages, self._cited, self._block)
+        return [*frames, self._encode([ending], block)]
+
+    async def whole(self, text: str) -> list[bytes]:
+        """Return a fixed answer."""
+        frames = [self.opening(), self._frame(0, Message(content=self._texts[0].feed(text)), None)]
+        return frames + await self.finish(Choice(index=0, delta={}, finish_reason="stop"))
+
+    def closing(self) -> list[bytes]:
+        """Return the usage chunk, where asked for, and the end mark."""
+        if not self._context.request.include_usage:
+            return [DONE]
+        frame = self._head([]) | {"usage": self._context.total_usage()}
+        return [b"data: " + orjson.dumps(frame) + b"\n\n", DONE]
+
+    def _frame(self, index: int, delta: Message, finish: str | None, source: Choice | None = None) -> bytes:
+        choice = Choice(index=index, delta=delta, finish_reason=finish, logprobs=None)
+        if source is not None:
+            choice["logprobs"] = source.get("logprobs")
+        return self._encode([choice], None)
+
+    def _encode(self, choices: list[Choice], block: Mapping[str, object] | None) -> bytes:
+        frame = self._head(choices)
+        if self._context.request.include_usage:
+            frame["usage"] = None
+        if block is not None:
+            frame["repertory"] = block
+        return b"data: " + orjson.dumps(frame) + b"\n\n"
+
+    def _head(self, choices: list[Choice]) -> dict[str, object]:
+        return {
+            "id": self._context.completion_id,
+            "object": "chat.completion.chunk",
+            "created": self._context.created,
+            "model": self._context.persona.id,
+            "choices": choices,
+        }

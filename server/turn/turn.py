@@ -1,0 +1,227 @@
+"""The chat turn: retrieval, prompt, actions, engine, answer. Their order, not their insides."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from core.errors import Unavailable
+from server.engine_port import Choice, Frame, Message
+from server.services import Services
+from server.turn import prompt
+from server.turn.answer import AnswerText
+from server.turn.calls import Caller
+from server.turn.completion import repertory_block, whole_choice, whole_frame
+from server.turn.context import TurnContext
+from server.turn.guided import GuidedCalling
+from server.turn.native import NativeStep, ToolCalls, make_calls
+from server.turn.parameters import client_tools, engine_parameters
+from server.turn.passages import (
+    DECLINED,
+    UNAVAILABLE_NOTE,
+    Found,
+    Retrieval,
+    cache_salt,
+    find_passages,
+)
+from server.turn.relay import Relay
+from server.turn.request import NamedTool
+from server.turn.resume import Resume, without_waiting_answer
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is left to do after retrieval and guided calling: a fixed answer, or an engine call."""
+
+    found: Found
+    messages: list[Message]
+    fixed: str | None = None
+
+
+class ChatTurn:
+    """One turn. Use it once, for `complete` or for `stream`."""
+
+    def __init__(self, services: Services, context: TurnContext) -> None:
+        self._services = services
+        self._context = context
+        self._spec = context.persona.spec
+        self._actions = context.persona.actions
+        self._salt = cache_salt(self._spec)
+        self._caller = Caller(context, services.approvals)
+        self._native = self._spec.calling == "native" and bool(self._actions.operations)
+
+    async def complete(self) -> Frame:
+        """Return the whole answer."""
+        plan = await self._plan()
+        if plan.fixed is not None:
+            return await self._whole(plan, [_fixed_choice(plan.fixed)])
+        messages = plan.messages
+        while True:
+            self._context.usage.started()
+            completion = await self._services.engine.chat(self._context.engine_model, self._payload(messages))
+            self._context.usage.add(completion.get("usage"))
+            step = await self._native_step(completion["choices"][0]) if self._native else None
+            if step is None:
+                return await self._whole(plan, completion["choices"])
+            if step.fixed is not None:
+                return await self._whole(plan, [_fixed_choice(step.fixed)])
+            messages = [*messages, *step.messages]
+
+    async def stream(self) -> AsyncGenerator[bytes, None]:
+        """Yield the answer as server-sent events, from the role to `[DONE]`."""
+        plan = await self._plan()
+        relay = Relay(
+            self._context,
+            self._services.embedder,
+            plan.found.passages,
+            cite=self._cites(plan),
+            note=self._note(plan),
+            block={"retrieval": plan.found.state.value},
+        )
+        if plan.fixed is not None:
+            frames = await relay.whole(plan.fixed)
+        else:
+            async with aclosing(self._relayed(relay, plan.messages)) as answer:
+                async for part in answer:
+                    yield part
+            frames = []
+        for part in [*frames, *relay.closing()]:
+            yield part
+
+    async def _relayed(self, relay: Relay, messages: list[Message]) -> AsyncGenerator[bytes, None]:
+        engine, model = self._services.engine, self._context.engine_model
+        while True:
+            self._context.usage.started()
+            calls, text, last = ToolCalls(), "", None
+            async with aclosing(engine.stream(model, self._payload(messages))) as upstream:
+                async for frame in upstream:
+                    self._context.usage.add(frame.pop("usage", None))
+                    for choice in frame["choices"]:
+                        if self._native:
+                            delta = choice.get("delta", Message())
+                            calls.add(delta.get("tool_calls") or [])
+                            text += delta.get("content") or ""
+                    for part in relay.pass_on(frame, tools=not self._native):
+                        yield part
+                    for choice in frame["choices"]:
+                        if choice["finish_reason"] is None:
+                            continue
+                        last = choice
+                        if not self._native:
+                            for part in await relay.finish(choice):
+                                yield part
+            if not self._native or last is None:
+                return
+            ours, theirs = calls.split(self._actions)
+            if ours and not theirs:
+                step = await make_calls(ours, text, self._actions, self._caller)
+                if step.fixed is None:
+                    messages = [*messages, *step.messages]
+                    continue
+                for part in relay.pass_on(_text_frame(step.fixed), tools=False):
+                    yield part
+                last["finish_reason"] = "stop"
+            elif theirs:
+                yield relay.tool_calls(last["index"], theirs)
+            for part in await relay.finish(last):
+                yield part
+            return
+
+    async def _native_step(self, choice: Choice) -> NativeStep | None:
+        """Make the server's calls of a whole answer; None where the answer is the client's.
+
+        Where one answer calls both, the client's calls go out first: the server's are dropped, and the
+        model makes them again once the client has answered.
+        """
+        message = choice.get("message", Message())
+        calls = ToolCalls()
+        calls.add(message.get("tool_calls") or [])
+        ours, theirs = calls.split(self._actions)
+        if ours and not theirs:
+            return await make_calls(ours, message.get("content") or "", self._actions, self._caller)
+        if theirs:
+            message["tool_calls"] = theirs
+        return None
+
+    async def _plan(self) -> Plan:
+        state = self._services.engine.ready()
+        if not state.ok:
+            raise Unavailable(state.reason, code="engine_unavailable", retry_after=state.retry_after)
+        told = prompt.history(self._context.request.messages)
+        question = next((entry["content"] or "" for entry in reversed(told) if entry["role"] == "user"), "")
+        found = await find_passages(self._services.knowledge, self._services.sync, self._spec, question)
+        messages = self._messages(told, found)
+        if self._actions.operations:
+            resumed = await Resume(
+                self._context, self._services.approvals, self._services.reported, self._caller
+            ).look()
+            if resumed is not None:
+                continued = [*without_waiting_answer(messages), *resumed.messages]
+                return Plan(found, continued, resumed.fixed)
+            if not self._native and not self._client_forces_its_tool():
+                guided = await GuidedCalling(self._context, self._services.engine, self._caller, self._salt).run(
+                    messages
+                )
+                if guided.called:
+                    return Plan(found, guided.messages, guided.fixed)
+        if found.state is Retrieval.NOTHING_FOUND and self._spec.retrieval.when_nothing_found == "decline":
+            return Plan(found, messages, DECLINED)
+        return Plan(found, messages)
+
+    def _messages(self, told: list[Message], found: Found) -> list[Message]:
+        wishes = [m.text for m in self._context.request.messages if m.role in ("system", "developer")]
+        system = prompt.system_text(self._spec.instructions, self._actions.operations, wishes)
+        if found.state in (Retrieval.FOUND, Retrieval.NOTHING_FOUND):
+            for entry in reversed(told):
+                if entry["role"] == "user":
+                    entry["content"] = prompt.with_passages(entry["content"] or "", found.passages)
+                    break
+        return [Message(role="system", content=system), *told]
+
+    def _payload(self, messages: Sequence[Message]) -> dict[str, object]:
+        request = self._context.request
+        payload: dict[str, object] = {"messages": messages, **engine_parameters(request, self._spec.model)}
+        tools = client_tools(request)
+        if self._native:
+            tools["tools"] = [*self._actions.tools(), *tools.get("tools", ())]
+            tools.setdefault("tool_choice", "auto")
+            if self._context.usage.calls >= self._context.max_steps:
+                tools["tool_choice"] = "none"
+        payload.update(tools)
+        if self._salt is not None:
+            payload["cache_salt"] = self._salt
+        return payload
+
+    async def _whole(self, plan: Plan, upstream: list[Choice]) -> Frame:
+        choices, cited = [], set()
+        for choice in upstream:
+            text = AnswerText(plan.found.passages, cite=self._cites(plan), note=self._note(plan))
+            finished, numbers = await whole_choice(
+                self._context, self._services.embedder, choice, text, plan.found.passages
+            )
+            choices.append(finished)
+            cited |= numbers
+        block = None
+        if self._context.request.repertory.include:
+            found = {"retrieval": plan.found.state.value}
+            block = repertory_block(self._context, plan.found.passages, cited, found)
+        return whole_frame(self._context, choices, block)
+
+    def _cites(self, plan: Plan) -> bool:
+        return self._spec.retrieval.citations and not self._context.request.wants_json and plan.fixed is None
+
+    def _note(self, plan: Plan) -> str:
+        silent = plan.found.state is not Retrieval.UNAVAILABLE or self._context.request.wants_json
+        return "" if silent else UNAVAILABLE_NOTE
+
+    def _client_forces_its_tool(self) -> bool:
+        choice = self._context.request.tool_choice
+        return choice == "required" or isinstance(choice, NamedTool)
+
+
+def _fixed_choice(text: str) -> Choice:
+    return Choice(index=0, message=Message(role="assistant", content=text), finish_reason="stop")
+
+
+def _text_frame(text: str) -> Frame:
+    choice = Choice(index=0, delta=Message(content=text), finish_reason=None)
+    return Frame(id="", object="", created=0, model="", choices=[choice])

@@ -1,0 +1,179 @@
+"""Each fault of a data set is found, with its line and its field; what is sound passes."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from adapters.dataset import DatasetInvalid, check_dataset, read_dataset
+from core.errors import InvalidRequest
+
+U = {"role": "user", "content": "Hi"}
+A = {"role": "assistant", "content": "Hello."}
+S = {"role": "system", "content": "Be kind."}
+PARAMETERS = {
+    "type": "object",
+    "properties": {"n": {"type": "integer"}},
+    "required": ["n"],
+    "additionalProperties": False,
+}
+TOOL = {"type": "function", "function": {"name": "count", "parameters": PARAMETERS}}
+
+
+def call(arguments: object = '{"n": 1}', name: str = "count") -> dict[str, object]:
+    made = {"id": "c1", "type": "function", "function": {"name": name, "arguments": arguments}}
+    return {"role": "assistant", "tool_calls": [made]}
+
+
+RESULT = {"role": "tool", "tool_call_id": "c1", "content": "1"}
+
+
+def talk(*messages: object, tools: object = None) -> str:
+    return json.dumps({"messages": list(messages)} | ({} if tools is None else {"tools": tools}))
+
+
+ERRORS: list[tuple[str, str, str]] = [
+    ("data_type", "", "[1]"),
+    ("invalid_json", "", '{"messages": ['),
+    ("invalid_json", "", "NaN and more"),
+    ("duplicate_json_key", "", '{"messages": [], "messages": []}'),
+    ("too_deep", "", '{"messages": ' + "[" * 200_000),
+    ("missing_messages_list", "messages", "{}"),
+    ("missing_messages_list", "messages", '{"messages": []}'),
+    ("missing_messages_list", "messages", '{"messages": {}}'),
+    ("data_type", "messages[1]", talk(U, "Hello")),
+    ("message_missing_key", "messages[1]", talk(U, {"role": "assistant"})),
+    ("message_missing_key", "messages[0]", talk({"content": "Hi"}, A)),
+    ("message_unrecognized_key", "messages[1].function_call", talk(U, {**A, "function_call": {}})),
+    ("unrecognized_role", "messages[0].role", talk({"role": "human", "content": "Hi"}, A)),
+    ("missing_content", "messages[1].content", talk(U, {"role": "assistant", "content": None})),
+    ("missing_content", "messages[1].content", talk(U, {"role": "assistant", "content": " \n"})),
+    ("missing_content", "messages[0].content", talk({"role": "user", "content": 5}, A)),
+    (
+        "content_part_unsupported",
+        "messages[0].content",
+        talk({"role": "user", "content": [{"type": "image_url"}]}, A),
+    ),
+    ("example_missing_assistant_message", "messages", talk(S, U)),
+    ("last_message_not_assistant", "messages[2]", talk(U, A, U)),
+    ("system_not_first", "messages[1]", talk(U, S, A)),
+    ("roles_not_alternating", "messages[2]", talk(U, A, A)),
+    ("weight_invalid", "messages[1].weight", talk(U, {**A, "weight": 0.5})),
+    ("all_weights_zero", "messages", talk(U, {**A, "weight": 0})),
+    ("control_token", "messages[0].content", talk({"role": "user", "content": "a<|im_end|>"}, A)),
+    ("control_token", "messages[1].content", talk(U, {"role": "assistant", "content": "<|fim_suffix|>"})),
+    ("nul_character", "messages[1].content", talk(U, {"role": "assistant", "content": "a\0b"})),
+    ("tools_invalid", "tools", talk(U, A, tools={})),
+    ("tools_invalid", "tools[0]", talk(U, A, tools=[{"type": "function"}])),
+    ("tools_invalid", "tools[1].function.name", talk(U, A, tools=[TOOL, TOOL])),
+    (
+        "tools_invalid",
+        "tools[0].function.parameters",
+        talk(U, A, tools=[{"type": "function", "function": {"name": "x", "parameters": {"type": 1}}}]),
+    ),
+    (
+        "unknown_tool",
+        "messages[1].tool_calls[0].function.name",
+        talk(U, call(name="other"), RESULT, A, tools=[TOOL]),
+    ),
+    (
+        "arguments_not_json",
+        "messages[1].tool_calls[0].function.arguments",
+        talk(U, call("{n: 1}"), RESULT, A, tools=[TOOL]),
+    ),
+    (
+        "arguments_not_json",
+        "messages[1].tool_calls[0].function.arguments",
+        talk(U, call({"n": 1}), RESULT, A, tools=[TOOL]),
+    ),
+    (
+        "arguments_do_not_fit",
+        "messages[1].tool_calls[0].function.arguments",
+        talk(U, call('{"n": "one"}'), RESULT, A, tools=[TOOL]),
+    ),
+    ("unknown_tool_call", "messages[1].tool_call_id", talk(U, RESULT, A)),
+    ("unanswered_tool_call", "messages[2]", talk(U, call(), A, tools=[TOOL])),
+    ("tool_calls_invalid", "messages[0].tool_calls", talk({**U, "tool_calls": [{}]}, A)),
+    ("tool_calls_invalid", "messages[1].tool_calls[0]", talk(U, {"role": "assistant", "tool_calls": ["x"]})),
+]
+
+
+def write(folder: Path, *lines: str) -> Path:
+    path = folder / "data.jsonl"
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(("code", "field", "line"), ERRORS, ids=[f"{n}-{e[0]}" for n, e in enumerate(ERRORS)])
+def test_a_fault_is_found_with_its_line_and_field(tmp_path: Path, code: str, field: str, line: str) -> None:
+    path = write(tmp_path, talk(S, U, A), line, talk(S, U, A))
+    faults = check_dataset(path).faults
+    assert (2, field, code) in {(fault.line, fault.field, fault.code) for fault in faults}
+    assert {fault.line for fault in faults} == {2}
+    with pytest.raises(DatasetInvalid, match=r"data\.jsonl:2:"):
+        read_dataset(path)
+
+
+def test_every_fault_of_a_file_is_told_at_once(tmp_path: Path) -> None:
+    path = write(tmp_path, "{}", talk(U), talk(S, U, A), "x")
+    with pytest.raises(DatasetInvalid) as invalid:
+        read_dataset(path)
+    assert [fault.line for fault in invalid.value.findings] == [1, 2, 4]
+
+
+def test_a_sound_set_passes_with_calls_parsed_and_weights_kept(tmp_path: Path) -> None:
+    path = write(tmp_path, talk(S, U, {**A, "weight": 0}, U, call(), RESULT, A, tools=[TOOL]))
+    dataset = read_dataset(path)
+    (example,) = dataset.examples
+    assert dataset.findings == ()
+    assert example.system == "Be kind."
+    assert [message.learnt for message in example.messages] == [False, False, False, False, True, False, True]
+    assert example.messages[4].tool_calls[0]["function"]["arguments"] == {"n": 1}
+    assert example.tools == (TOOL,)
+
+
+def test_two_questions_in_a_row_are_sound_as_guided_calling_asks_them(tmp_path: Path) -> None:
+    assert read_dataset(write(tmp_path, talk(S, U, U, A, U, U, A))).findings == ()
+
+
+def test_content_in_parts_is_joined_as_the_engine_joins_it(tmp_path: Path) -> None:
+    parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
+    (example,) = read_dataset(write(tmp_path, talk(S, {"role": "user", "content": parts}, A))).examples
+    assert example.messages[1].content == "a\nb"
+
+
+def test_doubts_are_told_and_do_not_forbid_training(tmp_path: Path) -> None:
+    path = tmp_path / "data.jsonl"
+    other = json.dumps(
+        {"messages": [{"role": "system", "content": "Be rude."}, U, {**A, "content": " Hi"}], "tag": 1}
+    )
+    path.write_bytes(b"\xef\xbb\xbf" + f"{talk(S, U, A)}\r\n\n{other}\n{talk(A)}".encode())
+    codes = {(finding.line, finding.code) for finding in read_dataset(path).findings}
+    assert codes == {
+        (1, "byte_order_mark"),
+        (1, "several_system_prompts"),
+        (2, "blank_line"),
+        (3, "leading_space"),
+        (3, "unrecognized_key"),
+        (4, "missing_system"),
+        (4, "missing_user"),
+    }
+
+
+def test_bytes_that_are_not_utf8_are_told_by_line(tmp_path: Path) -> None:
+    path = tmp_path / "data.jsonl"
+    path.write_bytes(talk(S, U, A).encode() + b"\n\xff\xfe\n")
+    assert [(fault.line, fault.code) for fault in check_dataset(path).faults] == [(2, "not_utf8")]
+
+
+def test_a_line_over_the_limit_is_told(tmp_path: Path) -> None:
+    path = write(tmp_path, talk(S, {"role": "user", "content": "x" * 1_000_001}, A))
+    assert [fault.code for fault in check_dataset(path).faults] == ["line_too_long"]
+
+
+def test_an_empty_or_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetInvalid, match="no examples"):
+        read_dataset(write(tmp_path))
+    with pytest.raises(InvalidRequest) as refusal:
+        read_dataset(tmp_path / "absent.jsonl")
+    assert refusal.value.code == "dataset_missing"

@@ -1,0 +1,54 @@
+"""Adapter commands that work on the data directory, with a tiny real base and a real adapter."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.adapters.tiny import make_adapter, make_base
+from tests.cli.conftest import Run
+
+
+@pytest.fixture(autouse=True)
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_base(tmp_path / "models" / "base")
+    monkeypatch.setenv("REPERTORY_MODELS_DIR", str(tmp_path / "models"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return make_adapter(tmp_path / "adapter")
+
+
+def test_an_imported_adapter_is_listed_and_shown(run: Run, folder: Path) -> None:
+    imported = run("adapter", "import", str(folder), "--name", "coach")
+    assert imported.code == 0, imported.err
+    assert imported.out.startswith("Imported coach@1. `repertory adapter use coach 1`")
+    assert "coach@1" in run("adapter", "list").out
+    shown = json.loads(run("adapter", "show", "coach", "--json").out)
+    assert [one["state"] for one in shown["versions"]] == ["trained"]
+    assert [one["by"] for one in shown["history"]] == ["command line"]
+
+
+def test_a_folder_that_is_no_adapter_is_refused_in_one_sentence(run: Run, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    outcome = run("adapter", "import", str(empty), "--name", "coach")
+    assert outcome.code == 1
+    assert outcome.err.startswith("Error: ")
+    assert outcome.err.count("\n") == 1
+    assert json.loads(run("adapter", "list", "--json").out) == []
+
+
+def test_an_unknown_adapter_is_one_sentence_and_exit_code_1(run: Run) -> None:
+    outcome = run("adapter", "show", "nobody")
+    assert outcome.code == 1
+    assert outcome.err == "Error: No adapter is named 'nobody'. `repertory adapter list` shows them.\n"
+
+
+def test_a_training_above_the_servable_rank_is_refused_before_it_starts(run: Run, tmp_path: Path) -> None:
+    dataset = tmp_path / "train.jsonl"
+    dataset.write_text("")
+    outcome = run("adapter", "train", str(dataset), "--name", "coach", "--rank", "64")
+    assert outcome.code == 1
+    assert "Rank 64 is over the 16" in outcome.err

@@ -1,0 +1,152 @@
+"""Commands that ask the running server."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+from tests.fakes.api import Api
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("persona", "list"),
+        ("knowledge", "list"),
+        ("knowledge", "search", "returns", "--persona", "support-agent"),
+        ("approval", "list"),
+        ("approval", "approve", "appr-1"),
+        ("adapter", "use", "support-agent", "2"),
+        ("adapter", "rollback", "support-agent"),
+        ("chat", "support-agent", "-m", "hi"),
+    ],
+)
+def test_without_a_server_each_says_in_one_sentence_how_to_start_it(run: Run, command: tuple[str, ...]) -> None:
+    outcome = run("--url", "http://127.0.0.1:9", *command)
+    assert outcome.code == 1
+    assert outcome.err.startswith("Error: No server answers at http://127.0.0.1:9. Start one with `make run`")
+    assert outcome.err.count("\n") == 1
+
+
+def test_the_admin_key_of_the_data_directory_is_sent(run: Run, api: Api, data_dir: Path) -> None:
+    data_dir.mkdir()
+    (data_dir / "admin.key").write_text("rep-admin\n")
+    api.answer("GET /api/personas", {"data": [], "problems": []})
+    run("--url", api.url, "persona", "list")
+    assert api.requests[0].authorization == "Bearer rep-admin"
+
+
+def test_a_key_of_the_environment_goes_before_the_admin_key(
+    run: Run, api: Api, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data_dir.mkdir()
+    (data_dir / "admin.key").write_text("rep-admin\n")
+    monkeypatch.setenv("REPERTORY_API_KEY", "rep-mine")
+    api.answer("GET /api/personas", {"data": [], "problems": []})
+    run("--url", api.url, "persona", "list")
+    assert api.requests[0].authorization == "Bearer rep-mine"
+
+
+def test_a_refused_key_says_where_the_key_comes_from(run: Run, api: Api) -> None:
+    api.answer("GET /api/approvals", {"error": {"message": "The API key is not valid."}}, status=401)
+    outcome = run("--url", api.url, "approval", "list")
+    assert outcome.code == 1
+    assert "REPERTORY_API_KEY" in outcome.err
+
+
+def test_a_search_shows_where_each_passage_stands(run: Run, api: Api) -> None:
+    hit = {
+        "path": "returns.md",
+        "title": "Returns",
+        "heading": "Limit",
+        "text": "Thirty days.",
+        "score": 1,
+        "cosine": 0.5,
+    }
+    api.answer("POST /api/knowledge/search", {"data": [hit]})
+    outcome = run(
+        "--url", api.url, "knowledge", "search", "how long", "--persona", "support-agent", "--top-k", "2"
+    )
+    assert "[1] Returns > Limit" in outcome.out
+    assert "returns.md  score 1.00  cosine 0.50" in outcome.out
+    assert api.requests[0].body == {"query": "how long", "top_k": 2, "persona": "support-agent"}
+
+
+def test_a_search_without_a_place_is_a_usage_error(run: Run, api: Api) -> None:
+    assert run("--url", api.url, "knowledge", "search", "how long").code == 2
+    assert api.requests == []
+
+
+def test_use_hands_on_version_override_and_reason(run: Run, api: Api) -> None:
+    api.answer("POST /api/adapters/support-agent/use", {"name": "support-agent", "version": 2})
+    outcome = run("--url", api.url, "adapter", "use", "support-agent", "2", "--override", "--reason", "hot fix")
+    assert outcome.out == "support-agent@2 answers now.\n"
+    assert api.requests[0].body == {"version": 2, "override": True, "reason": "hot fix"}
+
+
+def test_an_override_without_a_reason_is_a_usage_error(run: Run, api: Api) -> None:
+    assert run("--url", api.url, "adapter", "use", "support-agent", "2", "--override").code == 2
+    assert api.requests == []
+
+
+def test_a_refused_release_ends_with_the_servers_sentence(run: Run, api: Api) -> None:
+    message = "The version 'support-agent@2' was not evaluated."
+    api.answer("POST /api/adapters/support-agent/use", {"error": {"message": message}}, status=409)
+    outcome = run("--url", api.url, "adapter", "use", "support-agent", "2")
+    assert (outcome.code, outcome.err) == (1, f"Error: {message}\n")
+
+
+def test_a_rollback_names_the_version_that_answers_again(run: Run, api: Api) -> None:
+    api.answer("POST /api/adapters/support-agent/rollback", {"name": "support-agent", "version": 1})
+    outcome = run("--url", api.url, "adapter", "rollback", "support-agent", "--reason", "worse tone")
+    assert outcome.out == "support-agent@1 answers again.\n"
+    assert api.requests[0].body == {"reason": "worse tone"}
+
+
+@pytest.mark.parametrize("word", ["approve", "deny"])
+def test_a_decision_goes_to_the_server(run: Run, api: Api, word: str) -> None:
+    api.answer("POST /api/approvals/appr-1", {"id": "appr-1", "state": "approved"})
+    assert run("--url", api.url, "approval", word, "appr-1").code == 0
+    assert api.requests[0].body == {"decision": word}
+
+
+def test_only_pending_approvals_are_listed_unless_asked_otherwise(run: Run, api: Api) -> None:
+    rows = [{"id": f"appr-{state}", "state": state, "operation": "op"} for state in ("pending", "done")]
+    api.answer("GET /api/approvals", {"data": rows})
+    assert [one["id"] for one in json.loads(run("--url", api.url, "approval", "list", "--json").out)] == [
+        "appr-pending"
+    ]
+    both = json.loads(run("--url", api.url, "approval", "list", "--state", "all", "--json").out)
+    assert [one["id"] for one in both] == ["appr-pending", "appr-done"]
+
+
+def test_personas_show_the_version_that_answers_and_why_one_is_away(run: Run, api: Api) -> None:
+    good = {
+        "id": "coach",
+        "name": "Coach",
+        "adapter": "coach",
+        "adapter_version": 3,
+        "ready": True,
+        "reason": None,
+    }
+    away = {
+        "id": "guide",
+        "name": "Guide",
+        "adapter": None,
+        "ready": False,
+        "reason": "The engine is starting.",
+    }
+    problem = {"file": "new.yaml", "line": 4, "field": "id", "message": "missing"}
+    api.answer("GET /api/personas", {"data": [good, away], "problems": [problem]})
+    outcome = run("--url", api.url, "persona", "list")
+    assert "coach@3" in outcome.out
+    assert "The engine is starting." in outcome.out
+    assert outcome.err == "new.yaml:4: id: missing\n"
+
+
+def test_an_answer_of_another_shape_is_one_sentence_and_no_traceback(run: Run, api: Api) -> None:
+    api.answer("GET /api/personas", {"data": [{"id": 7}], "problems": []})
+    outcome = run("--url", api.url, "persona", "list")
+    assert outcome.code == 1
+    assert outcome.err.startswith("Error: The server's answer has an unknown shape.")

@@ -1,0 +1,278 @@
+"""What the README promises, and the tests that prove it.
+
+In the README a promise is a sentence followed by `<!-- promise: id -->`. Each stands here once, with its very
+words and the ids of its tests: a test, a file or a folder, all of which must exist.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """One promise.
+
+    Attributes:
+        id: as in the README's mark.
+        sentence: the words before the mark, white space made single spaces.
+        tests: ids of tests, files or folders that prove it.
+    """
+
+    id: str
+    sentence: str
+    tests: tuple[str, ...]
+
+
+PROMISES = (
+    Promise(
+        "one-endpoint",
+        "Every persona is a model name on one OpenAI-compatible endpoint.",
+        (
+            "tests/engine/test_clients.py::test_the_models_are_the_personas",
+            "tests/server/test_chat.py::test_models_are_the_personas",
+            "tests/server/test_chat.py::test_the_base_and_adapter_versions_are_no_models_of_a_client",
+        ),
+    ),
+    Promise(
+        "setup-goes-on",
+        "A broken-off set-up goes on where it was when you run it again.",
+        (
+            "tests/bootstrap/test_packages.py::test_a_missing_package_ends_in_one_sentence_and_the_next_run_goes_on",
+            "tests/bootstrap/test_packages.py::test_a_package_whose_installation_was_cut_off_is_installed_again",
+            "tests/bootstrap/test_models.py::test_an_interrupted_build_leaves_no_folder_and_the_next_run_succeeds",
+        ),
+    ),
+    Promise(
+        "nothing-left",
+        "Ctrl-C stops everything within ten seconds, and not even `kill -9` leaves a process behind.",
+        (
+            "tests/engine/test_life.py::test_ctrl_c_leaves_nothing_behind_within_ten_seconds",
+            "tests/engine/test_life.py::test_a_killed_server_leaves_no_process_and_its_data_directory_free",
+            "tests/retrieval/test_embedder.py::test_child_dies_with_a_killed_parent",
+            "tests/actions/test_tickets.py::test_the_tracker_ends_with_a_parent_that_is_killed",
+        ),
+    ),
+    Promise(
+        "persona-errors",
+        "A mistake is told with file, line and field:",
+        (
+            "tests/server/test_personas.py::test_a_problem_names_file_line_and_field_and_what_to_write",
+            "tests/cli/test_command_line.py::test_persona_check_names_file_line_and_field_and_fails",
+        ),
+    ),
+    Promise(
+        "hot-reload",
+        "A changed file serves within two seconds; a broken one keeps the last good set.",
+        (
+            "tests/server/test_personas.py::test_a_changed_file_serves_within_two_seconds",
+            "tests/server/test_personas.py::test_a_broken_file_keeps_the_last_good_set_and_is_shown",
+        ),
+    ),
+    Promise(
+        "sync-changes",
+        "Files in a knowledge folder (Markdown, text) are read at the start and when personas change, and only "
+        "what changed is embedded again.",
+        (
+            "tests/retrieval/test_sync.py::test_second_sync_of_the_same_folder_embeds_nothing",
+            "tests/retrieval/test_sync.py::test_only_the_changed_passage_of_a_changed_file_is_embedded_again",
+        ),
+    ),
+    Promise(
+        "sync-crash",
+        "A crash in between leaves each document old or new, never torn.",
+        ("tests/retrieval/test_crash.py::test_killed_sync_leaves_each_document_old_or_new",),
+    ),
+    Promise(
+        "clients",
+        "The tests drive the official `openai` client (synchronous, asynchronous, streaming) and LangChain "
+        "against the real engine.",
+        (
+            "tests/engine/test_clients.py::test_a_persona_answers_from_its_knowledge_with_its_adapter_and_cites",
+            "tests/engine/test_clients.py::test_a_stream_says_what_the_whole_answer_says",
+            "tests/engine/test_clients.py::test_the_asynchronous_client_streams",
+            "tests/engine/test_clients.py::test_langchain_chats_and_streams",
+            "tests/engine/test_clients.py::test_embeddings_put_like_beside_like",
+        ),
+    ),
+    Promise(
+        "no-revealing-parameters",
+        "Those that could reveal instructions or touch other users are refused by name.",
+        ("tests/server/test_wire.py::test_parameters_that_could_reveal_are_refused_by_name",),
+    ),
+    Promise(
+        "citations",
+        "Citations are `annotations` of OpenAI's shape, streamed or not, and their character ranges are exact:",
+        (
+            "tests/server/test_knowledge.py::test_markers_become_citations_that_resolve_to_the_very_passage",
+            "tests/server/test_knowledge.py::test_a_streamed_answer_carries_the_same_text_and_citations",
+            "tests/server/test_knowledge.py::test_an_answer_without_markers_is_attributed_by_the_server",
+            "tests/retrieval/test_citations.py::test_each_supported_sentence_is_cited_with_its_exact_range",
+        ),
+    ),
+    Promise(
+        "plain-answers",
+        "Without the request nothing but OpenAI's fields is in the answer.",
+        (
+            "tests/server/test_chat.py"
+            "::test_nothing_but_openais_fields_reaches_a_client_that_asks_for_nothing_more",
+        ),
+    ),
+    Promise(
+        "approvals",
+        "Everything else is *consequential*, unless the document or the persona says otherwise: it waits for a "
+        "person, and is then made once, with exactly the arguments that were shown.",
+        (
+            "tests/actions/test_documents.py::test_consequential_follows_overlay_then_document_then_method",
+            "tests/server/test_actions.py::test_a_consequential_action_waits_and_then_is_carried_out_once",
+            "tests/server/test_actions.py::test_a_native_consequential_call_waits_too",
+            "tests/actions/test_approvals.py::test_an_approval_is_not_claimed_for_another_effect",
+            "tests/actions/test_approvals.py::test_of_many_threads_exactly_one_claims",
+            "tests/engine/test_clients.py::test_a_ticket_is_searched_at_once_and_filed_after_approval",
+        ),
+    ),
+    Promise(
+        "never-twice",
+        "A call whose outcome is unclear, because the server was killed at that moment, is never repeated by "
+        "itself.",
+        (
+            "tests/actions/test_approvals.py::test_after_a_crash_a_sent_call_is_unknown_and_never_repeated",
+            "tests/actions/test_approvals.py"
+            "::test_a_call_that_was_sent_and_never_reported_becomes_unknown_by_itself",
+        ),
+    ),
+    Promise(
+        "network-guard",
+        "Private and internal addresses are refused, unless `REPERTORY_PRIVATE_HOSTS` grants them one by one.",
+        ("tests/actions/test_guard.py",),
+    ),
+    Promise(
+        "training-goes-on",
+        "A training that is broken off goes on bit by bit when the same command is given again.",
+        (
+            "tests/adapters/test_training.py"
+            "::test_a_training_that_is_broken_off_goes_on_bit_by_bit_as_if_it_had_not_been",
+        ),
+    ),
+    Promise(
+        "import-refusals",
+        "What vLLM cannot or must not serve (DoRA, biases, added tokens, pickles, links, code, a rank too high, "
+        "another base) is refused with a code and a sentence.",
+        ("tests/adapters/test_import.py",),
+    ),
+    Promise(
+        "release-under-traffic",
+        "Requests in flight finish on the version that they began with, and the previous one stays in memory.",
+        (
+            "tests/engine/test_releases.py::test_versions_flip_under_traffic_without_a_failed_or_stale_answer",
+            "tests/server/test_releases.py"
+            "::test_a_rollback_returns_to_the_previous_version_which_was_kept_in_memory",
+        ),
+    ),
+    Promise(
+        "override-recorded",
+        "A version that passed no evaluation needs `--override` and a reason, and both are recorded.",
+        (
+            "tests/adapters/test_rollout.py"
+            "::test_an_ungated_version_needs_an_override_with_a_reason_and_both_are_recorded",
+            "tests/engine/test_releases.py::test_an_ungated_version_needs_an_override_that_is_recorded",
+            "tests/cli/test_server_commands.py::test_an_override_without_a_reason_is_a_usage_error",
+        ),
+    ),
+    Promise(
+        "isolation",
+        "On CPU with a small base, no persona's answer depends on who else is served at the same time: this "
+        "takes float32, and LoRA operators of our own, because vLLM's mix up adapters.",
+        (
+            "tests/engine/test_isolation.py::test_each_persona_answers_as_it_does_alone_in_every_mix",
+            "tests/engine/test_plain_vllm.py::test_the_measurement_of_isolation_fails_with_the_operators_of_vllm",
+            "tests/adapters/plugin/test_products.py",
+        ),
+    ),
+    Promise(
+        "no-web-pages",
+        "On loopback, `/v1` is open to programs on this machine but not to web pages: foreign hosts and origins "
+        "are turned away.",
+        (
+            "tests/server/test_wire.py::test_foreign_hosts_and_pages_are_turned_away",
+            "tests/server/test_wire.py::test_a_plain_web_form_cannot_post",
+        ),
+    ),
+    Promise(
+        "api-needs-keys",
+        "Everything under `/api` (adapters, approvals, knowledge, persona states) always needs a key.",
+        ("tests/server/test_keys.py::test_on_loopback_v1_is_open_and_api_never_is",),
+    ),
+    Promise(
+        "public-bind",
+        "A public bind without any key refuses to start.",
+        ("tests/server/test_keys.py::test_a_public_bind_without_keys_refuses_to_start",),
+    ),
+    Promise(
+        "plain-vllm",
+        "An engine without the plug-in serves the personas that have no adapter, and the others say why.",
+        (
+            "tests/engine/test_plain_vllm.py::test_without_the_plug_in_only_personas_without_adapter_answer",
+            "tests/server/test_releases.py::test_without_the_right_handshake_no_adapter_is_served",
+        ),
+    ),
+    Promise(
+        "honest-evaluation",
+        "An adapter counts as worth it only if the whole interval lies above zero, and it still does when the "
+        "answers are read leniently, so that no prompt loses for its layout.",
+        (
+            "tests/examples/test_evaluation.py"
+            "::test_an_adapter_as_good_as_the_best_prompt_is_not_shown_to_be_worth_it",
+            "tests/examples/test_evaluation.py"
+            "::test_an_adapter_is_not_worth_it_where_a_prompt_is_as_right_in_other_words",
+        ),
+    ),
+    Promise(
+        "checked-arguments",
+        "Arguments are checked again before anything is sent; wrong ones get one corrected try and are otherwise "
+        "never sent.",
+        (
+            "tests/server/test_actions.py::test_wrong_arguments_get_one_corrected_try",
+            "tests/server/test_actions.py::test_arguments_that_stay_wrong_are_never_sent",
+        ),
+    ),
+    Promise(
+        "secrets-bound",
+        "Secrets stand in a file of their own (`REPERTORY_SECRETS_FILE`), bound to hosts and personas; a persona "
+        "only names them:",
+        (
+            "tests/actions/test_secrets.py::test_a_secret_that_is_not_bound_here_refuses_the_persona",
+            "tests/actions/test_secrets.py::test_a_secret_follows_no_redirect_to_another_host",
+            "tests/actions/test_secrets.py::test_the_secrets_file_is_read",
+        ),
+    ),
+    Promise(
+        "hashed-keys",
+        "Keys are stored as hashes and shown once.",
+        (
+            "tests/server/test_keys.py::test_secrets_are_stored_only_as_hashes",
+            "tests/cli/test_keys.py::test_a_list_never_shows_a_secret",
+        ),
+    ),
+    Promise(
+        "client-gone",
+        "A client that leaves frees the engine within a second.",
+        (
+            "tests/engine/test_life.py::test_a_client_that_leaves_frees_the_engine_within_a_second",
+            "tests/server/test_served.py::test_closing_a_stream_frees_the_engine_within_a_second",
+        ),
+    ),
+    Promise(
+        "doctor",
+        "looks at Python, packages, models, disk, ports, server and engine, and says what to do.",
+        ("tests/cli/test_doctor.py",),
+    ),
+    Promise(
+        "engine-comes-back",
+        "If vLLM dies, it is started again, and the personas answer again by themselves, adapters included; an "
+        "answer that was under way ends in one error frame.",
+        (
+            "tests/engine/test_life.py"
+            "::test_an_engine_killed_in_mid_answer_ends_in_one_error_frame_and_comes_back",
+            "tests/server/test_breakage.py::test_an_engine_that_breaks_off_gives_exactly_one_error_frame",
+        ),
+    ),
+)

@@ -1,0 +1,136 @@
+"""Persona files: errors with file, line and field; hot reload that never serves half a set."""
+
+import json
+from pathlib import Path
+
+import anyio
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actions import ActionSet, NetworkGrants, Secrets
+from core.ids import PersonaId
+from core.principal import Principal
+from server.personas.loader import Persona, load_file, load_folder, revision_of
+from server.personas.schema import PersonaSpec
+from server.personas.source import SourceError, parse
+from tests.server.conftest import PLAIN, Gateway
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def _actions(spec: PersonaSpec) -> ActionSet:
+    grants = NetworkGrants.parse(())
+    return ActionSet.load(
+        spec.actions, root=REPOSITORY, grants=grants, secrets=Secrets.none(), persona=PersonaId(spec.id)
+    )
+
+
+def _problems(tmp_path: Path, text: str) -> list[str]:
+    path = tmp_path / "one.yaml"
+    path.write_text(text)
+    loaded = load_file(path, _actions)
+    return [] if isinstance(loaded, Persona) else [str(problem) for problem in loaded]
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "contains"),
+    [
+        (PLAIN + "adaptor: x\n", "one.yaml:4: adaptor: unknown field", "Known here: id, name"),
+        (PLAIN + "model:\n  adapterr: x\n", "one.yaml:5: model.adapterr: ", "did you mean 'adapter'?"),
+        ("id: a\nname: A\n", "one.yaml:1: instructions: missing", "write `instructions: …`"),
+        (PLAIN + "retrieval:\n  top_k: 99\n", "one.yaml:5: retrieval.top_k: ", "less than or equal to 20, not 99"),
+        (PLAIN + "retrieval:\n  when_unavailable: maybe\n", "one.yaml:5: ", "'answer' or 'refuse'"),
+        (PLAIN + "knowledge:\n  paths: [../../etc]\n", "one.yaml:5: knowledge.paths: ", "inside the checkout"),
+        (PLAIN + "id: again\n", "one.yaml:4: id: given twice, first in line 1", "keep one"),
+        ("id: &x a\nname: *x\n", "one.yaml:1: anchors", "write the value out"),
+        ("id: [\n", "one.yaml:2: no valid YAML", ""),
+        ("- a\n", "one.yaml:1: must be a mapping", "id: my-persona"),
+        ("", "one.yaml:1: the file is empty", "instructions"),
+        (PLAIN + "description: !!python/object:os.system x\n", "one.yaml:4: no valid YAML", ""),
+        (PLAIN + "actions:\n  - document: none.yaml\n", "one.yaml:4: actions: ", "none.yaml"),
+        (PLAIN.replace("id: plain", "id: Plain Talk"), "one.yaml:1: id: ", "'Plain Talk'"),
+    ],
+)
+def test_a_problem_names_file_line_and_field_and_what_to_write(
+    tmp_path: Path, text: str, start: str, contains: str
+) -> None:
+    (problem,) = _problems(tmp_path, text)
+    assert problem.startswith(start)
+    assert contains in problem
+
+
+def test_every_problem_of_a_file_is_told_at_once(tmp_path: Path) -> None:
+    assert len(_problems(tmp_path, "id: a\nnam: A\nretrieval: {top_k: 0, floor: 7}\n")) == 5
+
+
+def test_two_files_cannot_share_an_id(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(PLAIN)
+    (tmp_path / "b.yaml").write_text("# second\n" + PLAIN)
+    loaded = load_folder(tmp_path, _actions)
+    assert [str(one) for one in loaded.problems] == ["b.yaml:2: id: 'plain' is taken by a.yaml; choose another id"]
+
+
+def test_a_deep_or_large_file_is_refused(tmp_path: Path) -> None:
+    assert "levels deep" in _problems(tmp_path, "a: " + "[" * 1000)[0]
+    assert "bytes" in _problems(tmp_path, "#" * 300_000)[0]
+
+
+@given(st.text(max_size=60) | st.text(alphabet="a: -[]{}&*!|>\n'\"#?,<", max_size=40))
+def test_any_text_is_parsed_or_refused_with_a_line(text: str) -> None:
+    refusals = []
+    try:
+        parse(text.encode("utf-8", "surrogatepass"))
+    except SourceError as error:
+        refusals.append(error)
+    assert all(error.line >= 1 and error.message for error in refusals)
+
+
+def test_the_revision_follows_the_content_and_not_the_layout() -> None:
+    first = PersonaSpec(id="a", name="A", instructions="Do.")
+    same = PersonaSpec(id="a", name="A", instructions="  Do.\n")
+    other = PersonaSpec(id="a", name="A", instructions="Do not.")
+    assert revision_of(first) == revision_of(same) != revision_of(other)
+
+
+def test_the_schema_describes_every_field() -> None:
+    schema = json.loads(json.dumps(PersonaSpec.model_json_schema()))
+    assert schema["additionalProperties"] is False
+    for model in [schema, *schema["$defs"].values()]:
+        assert all("description" in field or "$ref" in field for field in model.get("properties", {}).values())
+
+
+def test_the_demo_personas_are_good() -> None:
+    loaded = load_folder(REPOSITORY / "personas", _actions)
+    assert loaded.problems == ()
+    assert {"compliance-guide", "scrum-coach", "support-agent"} <= set(loaded.personas)
+
+
+@pytest.mark.anyio
+async def test_a_changed_file_serves_within_two_seconds(gateway: Gateway) -> None:
+    (gateway.personas_dir / "plain.yaml").write_text(PLAIN.replace("plain.", "new."))
+    with anyio.fail_after(2):
+        while gateway.services.personas.get("plain", _anyone(gateway)).spec.instructions != "You are new.":
+            await anyio.lowlevel.checkpoint()
+
+
+@pytest.mark.anyio
+async def test_a_broken_file_keeps_the_last_good_set_and_is_shown(gateway: Gateway) -> None:
+    (gateway.personas_dir / "tuned.yaml").write_text("id: tuned\nname: Tuned\n")
+    (gateway.personas_dir / "plain.yaml").write_text(PLAIN.replace("plain.", "new."))
+    gateway.services.personas.reload()
+    async with gateway.admin() as admin:
+        shown = (await admin.get("/api/personas")).json()
+    assert [one["id"] for one in shown["data"]] == ["librarian", "plain", "tuned"]
+    assert shown["problems"][0]["file"] == "tuned.yaml"
+    assert shown["problems"][0]["field"] == "instructions"
+    await gateway.ask("plain", "Hi")
+    assert gateway.engine.requests[0]["messages"][0]["content"] == "You are plain."
+    (gateway.personas_dir / "tuned.yaml").unlink()
+    gateway.services.personas.reload()
+    assert [one.id for one in gateway.services.personas.personas] == ["librarian", "plain"]
+    assert gateway.services.personas.problems == ()
+
+
+def _anyone(gateway: Gateway) -> Principal:
+    return gateway.services.gate.identify(None, key_needed=False)
