@@ -10,6 +10,7 @@ from pathlib import Path
 from adapters.base import BaseModel
 from adapters.inspection import ImportLimits
 from adapters.registry import Registry
+from core import logfile
 from core.errors import RepertoryError
 from core.guardian import command
 from server.settings import ROOT, Settings
@@ -57,8 +58,7 @@ class Tracker:
         settings = self._settings
         argv = [sys.executable, "-m", "examples.tickets", "--port", str(settings.tracker_port)]
         argv += ["--database", str(settings.data_dir / "tickets.db")]
-        settings.logs_dir.mkdir(parents=True, exist_ok=True)
-        with (settings.logs_dir / "tracker.log").open("ab") as log:
+        with logfile.opened(settings.logs_dir / "tracker.log") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *command(os.getpid(), argv),
                 stdin=asyncio.subprocess.DEVNULL,

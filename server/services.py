@@ -14,6 +14,7 @@ from server.keys.store import Keys
 from server.knowledge_sync import KnowledgeSync
 from server.personas.library import PersonaLibrary
 from server.settings import Settings
+from server.turn.record import TurnObserver
 from server.turn.reported import Reported
 
 
@@ -33,6 +34,7 @@ class Services:
     sync: KnowledgeSync
     approvals: Approvals
     reported: Reported
+    observers: tuple[TurnObserver, ...] = ()
 
 
 def services_of(request: Request) -> Services:

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 
 from core.errors import Unavailable
-from core.ids import new_id
+from core.ids import PersonaId, new_id
 from core.principal import Principal, Scope
 from server.access import Caller
 from server.addresses import base_url_of
@@ -11,8 +11,10 @@ from server.requests import read_body, unless_gone
 from server.services import Services, TheServices
 from server.sse import EventStream
 from server.turn.context import TurnContext, check_reserved, conversation_of
+from server.turn.record import TurnRecord, observed, observed_stream
 from server.turn.request import ChatRequest
 from server.turn.turn import ChatTurn
+from server.turn.usage import UsageSum
 from server.wire import JsonResponse
 
 router = APIRouter()
@@ -23,10 +25,11 @@ async def create_chat_completion(request: Request, services: TheServices, princi
     """Answer as a persona, whole or streamed."""
     principal.require(Scope.CHAT)
     asked = await read_body(request, ChatRequest)
-    turn = ChatTurn(services, _context(services, principal, asked, base_url_of(request, services.settings)))
+    context = _context(services, principal, asked, base_url_of(request, services.settings))
+    turn, record = ChatTurn(services, context), context.record
     if asked.stream:
-        return EventStream(turn.stream())
-    return JsonResponse(await unless_gone(request, turn.complete))
+        return EventStream(observed_stream(turn.stream(), record, services.observers))
+    return JsonResponse(await unless_gone(request, lambda: observed(turn.complete, record, services.observers)))
 
 
 def _context(services: Services, principal: Principal, asked: ChatRequest, base_url: str) -> TurnContext:
@@ -42,15 +45,28 @@ def _context(services: Services, principal: Principal, asked: ChatRequest, base_
         )
     version = services.releases.resolve(adapter) if adapter else None
     own_steps = persona.spec.model.limits.max_steps or services.settings.max_steps
+    record = TurnRecord(
+        completion=new_id("chatcmpl"),
+        principal=principal.id,
+        persona=PersonaId(persona.id),
+        revision=persona.revision,
+        adapter=version,
+        conversation=conversation_of(asked, persona, principal),
+        streamed=bool(asked.stream),
+        begun_at=services.clock(),
+        usage=UsageSum(),
+        user=asked.safety_identifier or asked.user,
+    )
     return TurnContext(
         request=asked,
         persona=persona,
         principal=principal,
         engine_model=version or services.engine.base_model,
         adapter=version,
-        conversation=conversation_of(asked, persona, principal),
+        conversation=record.conversation,
         base_url=base_url,
-        completion_id=new_id("chatcmpl"),
-        created=int(services.clock()),
+        completion_id=record.completion,
+        created=int(record.begun_at),
         max_steps=min(own_steps, services.settings.max_steps),
+        record=record,
     )

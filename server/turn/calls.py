@@ -1,6 +1,7 @@
 """Making one action call: at once, or after a person's approval. The only road from a turn to the world."""
 
 import logging
+import time
 from dataclasses import dataclass
 
 import anyio
@@ -77,6 +78,12 @@ class Caller:
         return fence(result.text)
 
     async def _send(self, name: str, arguments: JsonObject, key: str | None) -> ActionResult:
+        begun = time.monotonic()
+        result = await self._sent(name, arguments, key)
+        self._context.record.called(name, "done" if result.ok else "failed", time.monotonic() - begun)
+        return result
+
+    async def _sent(self, name: str, arguments: JsonObject, key: str | None) -> ActionResult:
         try:
             return await self._actions.call(name, arguments, idempotency_key=key)
         except RepertoryError as error:

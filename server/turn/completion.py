@@ -35,6 +35,7 @@ async def whole_choice(
         if citations:
             message["annotations"] = annotations(citations, passages, context.base_url)
     reason = finish_reason(upstream["finish_reason"])
+    context.record.finish = context.record.finish or reason
     choice = Choice(
         index=upstream["index"], message=message, finish_reason=reason, logprobs=upstream.get("logprobs")
     )

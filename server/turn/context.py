@@ -11,8 +11,8 @@ from core.ids import ConversationId
 from core.principal import Principal
 from server.engine_port import Usage
 from server.personas.loader import Persona
+from server.turn.record import TurnRecord
 from server.turn.request import ChatRequest
-from server.turn.usage import UsageSum
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +55,12 @@ class TurnContext:
     completion_id: str
     created: int
     max_steps: int
-    usage: UsageSum = field(default_factory=UsageSum)
+    record: TurnRecord
     steps: list[ActionStep] = field(default_factory=list)
 
     def total_usage(self) -> Usage:
         """Return the tokens of all engine calls so far."""
-        return self.usage.total()
+        return self.record.tokens()
 
 
 def conversation_of(request: ChatRequest, persona: Persona, principal: Principal) -> ConversationId:

@@ -85,12 +85,13 @@ class GuidedCalling:
         return None, problem
 
     def _steps_left(self) -> int:
-        return self._context.max_steps - self._context.usage.calls
+        return self._context.max_steps - self._context.record.usage.calls
 
     async def _ask(self, messages: list[Message], constraint: dict[str, object]) -> str:
-        usage = self._context.usage
-        usage.started()
+        record = self._context.record
+        record.engine_asked()
         payload = {"messages": messages, **self._extra, **constraint}
         completion = await self._engine.chat(self._context.engine_model, payload)
-        usage.add(completion.get("usage"))
+        record.engine_answers()
+        record.usage.add(completion.get("usage"))
         return (completion["choices"][0].get("message", {}).get("content") or "").strip()

@@ -95,7 +95,9 @@ class Relay:
             last.setdefault("content", "")
             last["annotations"] = annotations(citations, self._passages, self._context.base_url)
         frames = [self._frame(index, last, None)] if last else []
-        ending = Choice(index=index, delta={}, finish_reason=finish_reason(choice["finish_reason"]), logprobs=None)
+        reason = finish_reason(choice["finish_reason"])
+        self._context.record.finish = self._context.record.finish or reason
+        ending = Choice(index=index, delta={}, finish_reason=reason, logprobs=None)
         block = None
         if self._context.request.repertory.include:
             block = repertory_block(self._context, self._passages, self._cited, self._block)

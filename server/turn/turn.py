@@ -1,5 +1,6 @@
 """The chat turn: retrieval, prompt, actions, engine, answer. Their order, not their insides."""
 
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -54,11 +55,12 @@ class ChatTurn:
         plan = await self._plan()
         if plan.fixed is not None:
             return await self._whole(plan, [_fixed_choice(plan.fixed)])
-        messages = plan.messages
+        messages, record = plan.messages, self._context.record
         while True:
-            self._context.usage.started()
+            record.engine_asked()
             completion = await self._services.engine.chat(self._context.engine_model, self._payload(messages))
-            self._context.usage.add(completion.get("usage"))
+            record.engine_answers()
+            record.usage.add(completion.get("usage"))
             step = await self._native_step(completion["choices"][0]) if self._native else None
             if step is None:
                 return await self._whole(plan, completion["choices"])
@@ -88,16 +90,19 @@ class ChatTurn:
             yield part
 
     async def _relayed(self, relay: Relay, messages: list[Message]) -> AsyncGenerator[bytes, None]:
-        engine, model = self._services.engine, self._context.engine_model
+        engine, model, record = self._services.engine, self._context.engine_model, self._context.record
         while True:
-            self._context.usage.started()
+            record.engine_asked()
             calls, text, last = ToolCalls(), "", None
             async with aclosing(engine.stream(model, self._payload(messages))) as upstream:
                 async for frame in upstream:
-                    self._context.usage.add(frame.pop("usage", None))
+                    record.engine_answers()
+                    record.usage.add(frame.pop("usage", None))
                     for choice in frame["choices"]:
+                        delta = choice.get("delta", Message())
+                        if delta.get("content") or delta.get("tool_calls"):
+                            record.token()
                         if self._native:
-                            delta = choice.get("delta", Message())
                             calls.add(delta.get("tool_calls") or [])
                             text += delta.get("content") or ""
                     for part in relay.pass_on(frame, tools=not self._native):
@@ -148,7 +153,7 @@ class ChatTurn:
             raise Unavailable(state.reason, code="engine_unavailable", retry_after=state.retry_after)
         told = prompt.history(self._context.request.messages)
         question = next((entry["content"] or "" for entry in reversed(told) if entry["role"] == "user"), "")
-        found = await find_passages(self._services.knowledge, self._services.sync, self._spec, question)
+        found = await self._find(question)
         messages = self._messages(told, found)
         if self._actions.operations:
             resumed = await Resume(
@@ -167,6 +172,14 @@ class ChatTurn:
             return Plan(found, messages, DECLINED)
         return Plan(found, messages)
 
+    async def _find(self, question: str) -> Found:
+        record, begun = self._context.record, time.monotonic()
+        found = await find_passages(self._services.knowledge, self._services.sync, self._spec, question)
+        record.retrieval = found.state.value
+        if found.state is not Retrieval.NOT_USED:
+            record.retrieval_seconds = time.monotonic() - begun
+        return found
+
     def _messages(self, told: list[Message], found: Found) -> list[Message]:
         wishes = [m.text for m in self._context.request.messages if m.role in ("system", "developer")]
         system = prompt.system_text(self._spec.instructions, self._actions.operations, wishes)
@@ -184,7 +197,7 @@ class ChatTurn:
         if self._native:
             tools["tools"] = [*self._actions.tools(), *tools.get("tools", ())]
             tools.setdefault("tool_choice", "auto")
-            if self._context.usage.calls >= self._context.max_steps:
+            if self._context.record.usage.calls >= self._context.max_steps:
                 tools["tool_choice"] = "none"
         payload.update(tools)
         if self._salt is not None:
