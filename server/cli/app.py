@@ -34,6 +34,14 @@ app = CommandLine(
 )
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"repertory {version('repertory')}")
+        raise typer.Exit
+
+
 @app.callback()
 def repertory(
     ctx: typer.Context,
@@ -47,6 +55,9 @@ def repertory(
             envvar="REPERTORY_API_KEY", help="Key for the server; else the admin key in the data directory."
         ),
     ] = None,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
 ) -> None:
     """One base model, a whole cast of assistants.
 

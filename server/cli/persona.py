@@ -57,8 +57,15 @@ def check(
 
 
 @app.command()
-def schema() -> None:
+def schema(
+    markdown: Annotated[bool, typer.Option("--markdown", help="Write tables for people instead.")] = False,
+) -> None:
     """Print the JSON Schema of a persona file, for editors."""
+    if markdown:
+        from server.personas.reference import reference
+
+        typer.echo("\n".join(reference()))
+        return
     from server.personas.schema import PersonaSpec
 
     print_json({"$schema": "https://json-schema.org/draft/2020-12/schema", **PersonaSpec.model_json_schema()})

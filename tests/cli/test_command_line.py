@@ -3,10 +3,12 @@
 import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from server.settings import ROOT
 from tests.cli.conftest import Run
 
 HEAVY = ("httpx", "pydantic", "sqlalchemy", "fastapi", "torch", "vllm", "transformers", "faiss", "numpy")
@@ -70,3 +72,12 @@ def test_persona_schema_is_a_json_schema_that_knows_the_fields(run: Run) -> None
     schema = json.loads(run("persona", "schema").out)
     assert schema["$schema"].endswith("2020-12/schema")
     assert {"id", "name", "instructions", "knowledge", "actions"} <= set(schema["properties"])
+
+
+def test_the_version_is_the_one_of_the_project(run: Run) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert run("--version").out == f"repertory {project['version']}\n"
+
+
+def test_persona_schema_can_be_read_by_people(run: Run) -> None:
+    assert "| `instructions` | string | required |" in run("persona", "schema", "--markdown").out
