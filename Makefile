@@ -14,13 +14,16 @@ install: ## Set up .venv and models/ (does nothing when they are there; PYTHON=â
 run: install ## Serve the demo personas on http://127.0.0.1:8000 (Ctrl-C stops everything)
 	@exec $(BIN)/repertory serve --demo
 
-test: install ## Run every test but the long random ones, with branch coverage
+test: install clients ## Run every test but the long random ones, with branch coverage
 	@$(BIN)/pytest -m "not soak" --cov --cov-branch --cov-report=term:skip-covered
 
-check: install static ## Formatting, lint, types, layers, and the tests that need no engine (STATIC_ONLY=1: no tests)
+check: install static $(if $(STATIC_ONLY),,clients) ## Formatting, lint, types, layers, and the tests that need no engine (STATIC_ONLY=1: no tests)
 	@$(if $(STATIC_ONLY),:,$(BIN)/pytest -q -m "not engine and not soak")
 
-.PHONY: static
+.PHONY: static clients
+clients: install
+	@$(BIN)/python -m bootstrap.clients
+
 static: install
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -36,6 +39,6 @@ bench: install ## Run the comparisons in benchmarks/ on the real engine
 lock: install ## Resolve pyproject.toml into requirements/*.lock (UPGRADE=1 takes the newest versions)
 	@$(BIN)/python -m bootstrap.lock $(if $(UPGRADE),--upgrade)
 
-clean: ## Remove what tools left behind (keeps .venv, models/ and data/)
+clean: ## Remove what tools left behind (keeps .venv, .venv-clients, models/ and data/)
 	@rm -rf build htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
-	@find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +
+	@find . -name __pycache__ -type d -not -path './.venv*' -prune -exec rm -rf {} +

@@ -5,24 +5,16 @@ in (lock file, project file, interpreter), so that a changed lock is installed a
 """
 
 import argparse
-import fcntl
-import hashlib
-import json
-import os
 import subprocess
 import sys
 import venv
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 from bootstrap import machine, packages
+from bootstrap.checkout import ROOT, alone, digest, read_stamp, write_stamp
 from bootstrap.failure import SetupFailed
 from bootstrap.machine import Compute
 from bootstrap.packages import Environment
 from bootstrap.progress import Step
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -32,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     compute = Compute(options.compute) if options.compute else machine.detect_compute()
     try:
-        with _alone():
+        with alone():
             _install(Environment(ROOT / ".venv"), compute)
             return _prepare_models(Environment(ROOT / ".venv"))
     except SetupFailed as failure:
@@ -46,17 +38,17 @@ def main(arguments: list[str] | None = None) -> int:
 def _install(environment: Environment, compute: Compute) -> None:
     lock = ROOT / "requirements" / f"{compute}.lock"
     stamp = environment.root / "repertory.json"
-    wanted = {"lock": _digest(lock), "project": _digest(ROOT / "pyproject.toml")}
-    done = _read_stamp(stamp) if _works(environment) else {}
+    wanted = {"lock": digest(lock), "project": digest(ROOT / "pyproject.toml")}
+    done = read_stamp(stamp) if _works(environment) else {}
     if done == wanted:
         return
     machine.check_platform()
     if done.get("lock") != wanted["lock"]:
         _make_environment(environment, machine.DISK_NEEDED[compute])
         packages.install(environment, lock)
-        _write_stamp(stamp, {"lock": wanted["lock"]})
+        write_stamp(stamp, {"lock": wanted["lock"]})
     packages.install_project(environment, ROOT)
-    _write_stamp(stamp, wanted)
+    write_stamp(stamp, wanted)
 
 
 def _make_environment(environment: Environment, disk_needed: int) -> None:
@@ -85,39 +77,6 @@ def _works(environment: Environment) -> bool:
         "import importlib.util as u; raise SystemExit(u.find_spec('pip') is None)",
     ]
     return subprocess.run(probe, capture_output=True, check=False).returncode == 0
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Wait until no other set-up of this checkout runs (the lock is on a folder and leaves no file)."""
-    folder = os.open(ROOT / "requirements", os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print("Another set-up of this checkout is running; waiting for it.", flush=True)
-            fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(folder)
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _read_stamp(path: Path) -> dict[str, str]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return {str(key): str(value) for key, value in content.items()} if isinstance(content, dict) else {}
-
-
-def _write_stamp(path: Path, content: dict[str, str]) -> None:
-    beside = path.with_suffix(".new")
-    beside.write_text(json.dumps(content, indent=1), encoding="utf-8")
-    beside.replace(path)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""`python -m bootstrap.lock`: resolve `pyproject.toml` into the two lock files (`make lock`).
+"""`python -m bootstrap.lock`: resolve what is asked for into the lock files (`make lock`).
 
-Owns the talk with uv, which it puts into a small environment of its own. Pins that are there are
+Two come from `pyproject.toml`, that of the clients from `requirements/clients.in`. Owns the talk with uv, which it puts into a small environment of its own. Pins that are there are
 kept where they still fit; `--upgrade` lets everything move.
 """
 
@@ -26,45 +26,53 @@ HEADERS = {
         "# Exact versions for machines with an NVIDIA GPU: resolved, not run. Nobody has started\n"
         "# Repertory from this list yet. Written by `make lock`.\n"
     ),
+    "clients": "# Exact versions of the clients that tests/clients tries. Written by `make lock`.\n",
 }
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write both lock files and return the exit code."""
+    """Write the lock files and return the exit code."""
     parser = argparse.ArgumentParser(prog="bootstrap.lock", description=main.__doc__)
     parser.add_argument("--upgrade", action="store_true", help="take the newest versions that fit")
     parser.add_argument("--uv", type=Path, help="a uv to use instead of installing one")
     options = parser.parse_args(arguments)
     try:
         uv = options.uv or _install_uv(ROOT / ".venv" / "tools")
-        for extra in HEADERS:
-            with Step(f"Resolving requirements/{extra}.lock"):
-                resolve(uv, extra, upgrade=options.upgrade)
+        for name in HEADERS:
+            with Step(f"Resolving requirements/{name}.lock"):
+                resolve(uv, name, upgrade=options.upgrade)
     except SetupFailed as failure:
         print(f"Locking stopped. {failure}", file=sys.stderr)
         return 1
     return 0
 
 
-def resolve(uv: Path, extra: str, *, upgrade: bool) -> None:
-    """Resolve the project with `extra` and `dev` into `requirements/<extra>.lock`.
+def resolve(uv: Path, name: str, *, upgrade: bool) -> None:
+    """Resolve into `requirements/<name>.lock`.
 
     Raises:
         SetupFailed: nothing fits, or an index does not answer.
     """
-    lock = REQUIREMENTS / f"{extra}.lock"
+    lock = REQUIREMENTS / f"{name}.lock"
     beside = lock.with_suffix(".new")
     if lock.exists():
         beside.write_text(lock.read_text(encoding="utf-8"), encoding="utf-8")
-    command = [str(uv), "pip", "compile", "pyproject.toml", "--extra", extra, "--extra", "dev"]
-    command += ["--override", f"requirements/overrides-{extra}.txt", "--output-file", str(beside)]
+    command = [str(uv), "pip", "compile", *_asked(name)]
+    command += ["--override", f"requirements/overrides-{name}.txt", "--output-file", str(beside)]
     command += ["--python-version", PYTHON_VERSION, "--python-platform", "x86_64-manylinux_2_28"]
     command += ["--no-header", "--no-annotate", "--quiet"] + ["--upgrade"] * upgrade
     try:
-        _run_uv(command, fallback_index=TORCH_INDEX if extra == "cpu" else None)
-        lock.write_text(HEADERS[extra] + beside.read_text(encoding="utf-8"), encoding="utf-8")
+        _run_uv(command, fallback_index=TORCH_INDEX if name == "cpu" else None)
+        lock.write_text(HEADERS[name] + beside.read_text(encoding="utf-8"), encoding="utf-8")
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _asked(name: str) -> list[str]:
+    """Return where the bounds stand: the clients have a list of their own, the others are extras of the project."""
+    if name == "clients":
+        return ["requirements/clients.in"]
+    return ["pyproject.toml", "--extra", name, "--extra", "dev"]
 
 
 def _run_uv(command: list[str], *, fallback_index: str | None) -> None:

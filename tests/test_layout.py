@@ -17,7 +17,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 PACKAGES = ("server", "retrieval", "adapters", "actions", "core")
 FOLDERS = ("server", "retrieval", "adapters", "actions", "tests", "knowledge")
 MADE_HERE = {"models", "data"}
-MADE_AT_TOP = {*MADE_HERE, ".git", ".venv", "build", "htmlcov", "logs"}
+MADE_AT_TOP = {*MADE_HERE, ".git", ".venv", ".venv-clients", "build", "htmlcov", "logs"}
 CACHES = {"__pycache__", ".hypothesis"}
 _COMMAND = re.compile(r"(?:bin/|`)repertory ([a-z]+)(?: ([a-z]+))?")
 _TARGET = re.compile(r"(?:`|\$ )make ([a-z]+)")
