@@ -4,6 +4,7 @@ The database says which versions exist and which one answers; the folder holds t
 the engine: loading and warming are the server's work, before it calls `promote`.
 """
 
+import errno
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +20,10 @@ from adapters.rollout import Rollout
 from adapters.store import AdapterStore, content_digest
 from adapters.version import AdapterVersion, VersionState, check_name
 from core.clock import Clock, system_clock
-from core.database import Database
+from core.database import Database, disk_full
 from core.errors import InvalidRequest, NotFound
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +76,20 @@ class Registry(Rollout):
         Raises:
             AdapterRefused: it cannot be served; `code` says why.
             InvalidRequest: the name is bad, or the weights are damaged.
+            Unavailable: the disk is full or failing, or the database is locked; nothing was changed.
         """
         check_name(name)
         look_around(folder, limits)
+        try:
+            return self._taken_in(folder, name, base, limits, by, parent)
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            raise disk_full() from error
+
+    def _taken_in(
+        self, folder: Path, name: str, base: BaseModel, limits: ImportLimits, by: str, parent: int | None
+    ) -> AdapterVersion:
         with self._store.incoming(name, folder) as copy:
             look_around(copy, limits)
             inspection = inspect(copy, folder, base, limits)
@@ -103,11 +117,16 @@ class Registry(Rollout):
             InvalidRequest: its files are missing or changed.
         """
         wanted = self.get(name, version)
-        manifest = verify_folder(wanted.path)
-        if (
-            manifest.get("digest") != wanted.digest
-            or content_digest(wanted.path, wanted.base_fingerprint) != wanted.digest
-        ):
+        try:
+            manifest = verify_folder(wanted.path)
+            digest = content_digest(wanted.path, wanted.base_fingerprint)
+        except OSError as error:
+            raise InvalidRequest(
+                f"The files of {wanted.engine_name!r} cannot be read ({error.strerror}). Restore them, or import "
+                "the adapter again.",
+                code="adapter_damaged",
+            ) from error
+        if not wanted.digest == digest == manifest.get("digest"):
             raise InvalidRequest(
                 f"The files of {wanted.engine_name!r} are not those that were registered. Import the "
                 "adapter again.",

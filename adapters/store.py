@@ -1,5 +1,6 @@
 """The folder of adapter versions: copies come in beside, are made durable, then renamed into place."""
 
+import fcntl
 import hashlib
 import json
 import os
@@ -32,13 +33,16 @@ class AdapterStore:
         parent = self.root / name
         parent.mkdir(exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=_INCOMING, dir=parent))
+        held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
+            fcntl.flock(held, fcntl.LOCK_EX)  # the kernel's, so that it ends with a killed import
             for file in FILES:
                 if file == WEIGHTS or (source / file).exists():
                     _copy(source / file, folder / file)
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+            os.close(held)
 
     def place(self, incoming: Path, name: str, version: int) -> Path:
         """Give a complete copy its place, durably."""
@@ -56,7 +60,13 @@ class AdapterStore:
         return sorted(int(entry.name) for entry in entries if entry.name.isdigit())
 
     def sweep(self, known: set[tuple[str, int]], name: str) -> None:
-        """Remove folders of `name` that a crash left without a row; call it while no one else writes."""
+        """Remove what a crash left of `name`: copies that nobody works on, and folders without a row.
+
+        Call it while nobody gives out numbers; an import that is still copying is left alone.
+        """
+        for copy in (self.root / name).glob(f"{_INCOMING}*"):
+            if _abandoned(copy):
+                shutil.rmtree(copy, ignore_errors=True)
         for number in self.numbers(name):
             if (name, number) not in known:
                 shutil.rmtree(self.path(name, number))
@@ -71,6 +81,20 @@ def content_digest(folder: Path, base_fingerprint: str) -> str:
     """Return the hash of what an adapter computes: weights, configuration, and the base under them."""
     files = {name: digest for name, digest in file_digests(folder).items() if name in (CONFIG, WEIGHTS)}
     return hashlib.sha256(json.dumps([base_fingerprint, files], sort_keys=True).encode()).hexdigest()
+
+
+def _abandoned(folder: Path) -> bool:
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:  # gone, or nothing of ours
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
 
 
 def _copy(source: Path, target: Path) -> None:

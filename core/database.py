@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from core.errors import Unavailable
 
@@ -66,18 +67,36 @@ def _configure(connection: sqlite3.Connection, _record: object) -> None:
 def _translated() -> Iterator[None]:
     try:
         yield
+    except PoolTimeout as error:  # every connection waits for a lock that somebody else holds
+        raise _locked() from error
     except OperationalError as error:
         reason = str(error.orig)
         if "locked" in reason or "busy" in reason:
-            raise Unavailable(
-                "The database is locked by another program. Try again in a moment.",
-                code="database_locked",
-                retry_after=2,
-            ) from error
+            raise _locked() from error
         if "full" in reason or "disk I/O" in reason:
+            raise disk_full() from error
+        if "unable to open" in reason or "readonly" in reason:
             raise Unavailable(
-                "The disk that holds the data directory is full or failing. Free some space; nothing was changed.",
-                code="disk_full",
+                "The database cannot be opened or written. Check the owner and the rights of the data directory, "
+                "and that the disk is there.",
+                code="database_unavailable",
                 retry_after=30,
             ) from error
         raise
+
+
+def disk_full() -> Unavailable:
+    """Return what is said when the data directory takes no more bytes."""
+    return Unavailable(
+        "The disk that holds the data directory is full or failing. Free some space; nothing was changed.",
+        code="disk_full",
+        retry_after=30,
+    )
+
+
+def _locked() -> Unavailable:
+    return Unavailable(
+        "The database is locked by another program. Try again in a moment.",
+        code="database_locked",
+        retry_after=2,
+    )

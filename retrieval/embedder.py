@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from core import logfile
 from core.errors import Unavailable
 from retrieval.frames import Kind, PipeBrokenError, read_frame, write_frame
 from retrieval.records import Vectors
@@ -187,8 +188,7 @@ class Embedder:
         query_source, query_out = os.pipe()
         command = [sys.executable, "-m", "retrieval.embedder_process", str(self._model_dir.resolve())]
         try:
-            self._log_path.parent.mkdir(parents=True, exist_ok=True)
-            with self._log_path.open("ab") as log:
+            with logfile.opened(self._log_path) as log:
                 process = subprocess.Popen(
                     [*command, str(self._threads), str(bulk_in), str(bulk_out)],
                     stdin=query_in,
@@ -197,6 +197,10 @@ class Embedder:
                     pass_fds=(bulk_in, bulk_out),
                     cwd=_REPOSITORY,
                 )
+        except OSError as error:  # no space for the log, no memory for the process
+            for descriptor in (bulk_sink, bulk_source, query_sink, query_source):
+                os.close(descriptor)
+            raise self._unavailable(f"could not be started ({error.strerror})") from error
         finally:
             for descriptor in (bulk_in, bulk_out, query_in, query_out):
                 os.close(descriptor)

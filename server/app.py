@@ -2,11 +2,13 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 import anyio
 from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
+from server.background import kept_running
 from server.middleware.body import BodyGuard
 from server.middleware.callers import CallerGuard
 from server.middleware.edge import Edge
@@ -71,9 +73,9 @@ def _add_layers(app: FastAPI, services: Services) -> None:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
     async with anyio.create_task_group() as background:
-        background.start_soon(services.sync.run)
-        background.start_soon(services.personas.watch, services.sync.run)
+        background.start_soon(kept_running, "Reading the knowledge", services.sync.keep_up)
+        watch = partial(services.personas.watch, services.sync.run)
+        background.start_soon(kept_running, "Watching the persona files", watch)
         yield
         background.cancel_scope.cancel()
-    for persona in services.personas.personas:
-        await persona.actions.aclose()
+    await services.personas.aclose()

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import anyio
 
-from core.errors import RepertoryError
+from core.errors import NotFound, RepertoryError
 from retrieval import Knowledge
 from server.personas.library import PersonaLibrary
 
 _LOG = logging.getLogger(__name__)
+_FIRST_PAUSE = 2.0
+_LONGEST_PAUSE = 300.0
 
 
 class KnowledgeSync:
@@ -39,22 +41,36 @@ class KnowledgeSync:
             for store in sorted(self._named()):
                 await anyio.to_thread.run_sync(self._sync, store)
 
+    async def keep_up(self) -> None:
+        """Read every named folder, then try those that failed again and again, for as long as the server runs."""
+        await self.run()
+        pause = _FIRST_PAUSE
+        while True:
+            await anyio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE) if self._failed else _FIRST_PAUSE
+            async with self._lock:
+                for store in sorted(self._named() & set(self._failed)):
+                    await anyio.to_thread.run_sync(self._sync, store)
+
     def _sync(self, store: str) -> None:
         folder = self._root / store
         try:
             if not folder.is_dir():
-                self._failed[store] = (
-                    f"The folder {store!r} does not exist. Create it, or take it out of the persona."
-                )
-                _LOG.error("knowledge: %s", self._failed[store])
-                return
+                raise NotFound(f"The folder {store!r} does not exist. Create it, or take it out of the persona.")
             self._knowledge.sync(store, folder)
         except (RepertoryError, OSError) as error:
-            self._failed[store] = str(error)
-            _LOG.error("knowledge of %r: %s", store, error)
+            self._fail(store, str(error))
+        except Exception as error:  # the worker edge: the other stores are read all the same
+            _LOG.exception("knowledge of %r", store)
+            self._fail(store, f"{type(error).__name__}; the server's log says more")
         else:
             self._failed.pop(store, None)
             self._done.add(store)
+
+    def _fail(self, store: str, reason: str) -> None:
+        if self._failed.get(store) != reason:  # said once, however often it is tried again
+            _LOG.error("knowledge of %r: %s", store, reason)
+        self._failed[store] = reason
 
     def _named(self) -> set[str]:
         return {store for persona in self._personas.personas for store in persona.spec.knowledge.paths}

@@ -9,16 +9,20 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from adapters.base import BaseModel
 from adapters.registry import Registry
 from adapters.rollout import check_promotion
 from adapters.version import AdapterVersion
 from core.errors import Conflict, InvalidRequest, RepertoryError, Unavailable
+from server.background import kept_running
 from server.engine.admin import ENGINE_UNAVAILABLE, EngineAdmin
 from server.engine.driver import EngineDriver
 from server.proof import check_base, prove
+
+_LONGEST_PAUSE = 300.0
 
 logger = logging.getLogger(__name__)
 
@@ -44,14 +48,17 @@ class AdapterReleases:
     Args:
         registry: the versions that there are.
         base: reads what identifies the base model that is served; blocking.
+        retry_seconds: pause before an adapter that was refused is tried again; doubled each time.
     """
 
-    def __init__(self, registry: Registry, base: Callable[[], BaseModel]) -> None:
+    def __init__(self, registry: Registry, base: Callable[[], BaseModel], *, retry_seconds: float = 5.0) -> None:
         self._registry = registry
         self._base = base
         self._serving: dict[str, Serving] = {}
         self._driver: EngineDriver | None = None
         self._change = asyncio.Lock()
+        self._retrying: asyncio.Task[None] | None = None
+        self._first_pause = retry_seconds
 
     def attach(self, driver: EngineDriver) -> None:
         """Tell where adapters are served; call it once, before the driver starts."""
@@ -93,6 +100,13 @@ class AdapterReleases:
             for serving in tuple(self._serving.values()):  # only now: what answers comes first into memory
                 if serving.previous is not None:
                     await self._warm_previous(driver.answering, serving.previous)
+        self._stop_retrying()
+        retry = partial(self._retry, driver, driver.answering)
+        self._retrying = asyncio.create_task(kept_running("Trying adapters again", retry))
+
+    async def aclose(self) -> None:
+        """Stop trying again what was refused."""
+        self._stop_retrying()
 
     async def use(self, name: str, version: int, *, by: str, reason: str, override: bool) -> AdapterVersion:
         """Let a version answer from now on.
@@ -114,7 +128,6 @@ class AdapterReleases:
             target = await asyncio.to_thread(self._registry.get, name, version)
             check_promotion(target, override=override, reason=reason)
             driver = self._ready_driver(name)
-            await asyncio.to_thread(self._registry.verify, name, version)
             try:
                 await self._prepare(driver.answering, target)
             except InvalidRequest:
@@ -157,19 +170,50 @@ class AdapterReleases:
             if stale is not None and stale.engine_name not in kept:
                 await self._let_go(driver.answering, stale)
 
-    async def _restored(self, engines: Sequence[EngineAdmin], version: AdapterVersion) -> str | None:
+    def _stop_retrying(self) -> None:
+        if self._retrying is not None:
+            self._retrying.cancel()
+
+    async def _retry(self, driver: EngineDriver, engines: Sequence[EngineAdmin]) -> None:
+        """Try what was refused again, for its reason may pass: files come back, memory becomes free."""
+        pause = self._first_pause
+        while any(serving.reason is not None for serving in self._serving.values()):
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+            if driver.answering != engines:  # the next handshake restores everything
+                return
+            try:
+                await self._retry_once(engines)
+            except RepertoryError as error:
+                logger.warning("The adapters that are not served could not be tried again: %s", error.message)
+
+    async def _retry_once(self, engines: Sequence[EngineAdmin]) -> None:
+        for name in [name for name, serving in self._serving.items() if serving.reason is not None]:
+            async with self._change:
+                refused = self._serving.get(name)
+                if refused is not None and refused.reason is not None:  # nobody has used another version meanwhile
+                    reason = await self._restored(engines, refused.version, told=refused.reason)
+                    self._serving[name] = replace(refused, reason=reason)
+
+    async def _restored(
+        self, engines: Sequence[EngineAdmin], version: AdapterVersion, *, told: str | None = None
+    ) -> str | None:
         """Prepare what has answered before; return why it cannot, or None when it can."""
         try:
             await self._prepare(engines, version)
         except RepertoryError as error:
             if error.code == ENGINE_UNAVAILABLE:
                 raise
-            logger.error("Adapter %s is not served: %s", version.engine_name, error.message)
+            if error.message != told:
+                logger.error("Adapter %s is not served: %s", version.engine_name, error.message)
             return error.message
+        if told is not None:
+            logger.info("Adapter %s is served again.", version.engine_name)
         return None
 
     async def _prepare(self, engines: Sequence[EngineAdmin], version: AdapterVersion) -> None:
-        """Check, load, prove by probe, and pin a version on every engine."""
+        """Check its files and its base, load, prove by probe, and pin a version on every engine."""
+        await asyncio.to_thread(self._registry.verify, version.name, version.version)
         check_base(version, await asyncio.to_thread(self._base))
         for admin in engines:
             await admin.load(version.engine_name)

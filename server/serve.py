@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import resource
 import signal
 import socket
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from retrieval import Embedder
 from server.announcement import announce
 from server.app import create_app
 from server.assembly import assemble
+from server.connections import connections
 from server.data_directory import locked
 from server.demo import Tracker, import_adapters
 from server.engine.driver import EngineDriver
@@ -34,6 +36,8 @@ from server.services import Services
 from server.settings import Settings
 
 _GRACEFUL_SECONDS = 2
+_BACKLOG = 2048
+_MOST_FILES = 65_536
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +54,7 @@ def run(settings: Settings, *, demo: bool = False) -> None:
     if demo:
         granted = (*settings.private_hosts, f"127.0.0.1:{settings.tracker_port}")
         settings = settings.model_copy(update={"private_hosts": granted})
+    _allow_connections()
     os.umask(0o077)  # the database, logs and keys are the operator's alone
     with locked(settings.data_dir):
         asyncio.run(_until_signal(settings, demo=demo))
@@ -140,9 +145,13 @@ class _Gateway:
             clock=system_clock,
         )
 
+    async def _stop_engine(self) -> None:
+        await self._releases.aclose()
+        await self._driver.stop()
+
     async def _stop(self) -> None:
         ended = await asyncio.gather(
-            self._driver.stop(),
+            self._stop_engine(),
             self._tracker.stop(),
             asyncio.to_thread(self._embedder.close),
             return_exceptions=True,
@@ -154,12 +163,21 @@ class _Gateway:
         self._database.close()
 
 
+def _allow_connections() -> None:
+    """Let this process open as many files as it may: each connection is one, and the usual limit is 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def _listen(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
+        listener.listen(_BACKLOG)  # at once: two that have only bound a port do not notice each other
     except OSError as error:
         listener.close()
         raise Conflict(
@@ -178,7 +196,9 @@ def _uvicorn(app: object, settings: Settings) -> uvicorn.Config:
         server_header=False,
         timeout_graceful_shutdown=_GRACEFUL_SECONDS,
         timeout_keep_alive=75,
-        h11_max_incomplete_event_size=65_536,
+        backlog=_BACKLOG,
+        http=connections(settings.client_seconds),
+        ws="none",
         log_config=None,
     )
 

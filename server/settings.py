@@ -64,8 +64,16 @@ class Settings(BaseSettings):
     engine_threads: str | None = Field(None, description="CPU cores for the engine, as vLLM's thread binding.")
     engine_args: str = Field("", description="Further arguments for vLLM, as on its command line.")
     engine_start_seconds: float = Field(600, ge=10, description="Longest wait for vLLM to become ready.")
+    engine_hang_seconds: float = Field(
+        60,
+        ge=1,
+        description="Silence of the managed engine's health check after which it is killed and restarted.",
+    )
     stall_seconds: float = Field(120, ge=1, description="Longest silence of the engine within one answer.")
 
+    client_seconds: float = Field(
+        60, ge=1, description="Longest wait for a client that stops in mid-request or does not read its answer."
+    )
     max_body_bytes: int = Field(10_000_000, ge=1_000, description="Largest request body, in bytes.")
     max_steps: int = Field(4, ge=1, le=16, description="Engine calls in one chat turn, at most.")
     private_hosts: Annotated[tuple[str, ...], NoDecode] = Field(

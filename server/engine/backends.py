@@ -20,6 +20,7 @@ from server.settings import EngineMode, Settings
 
 _POLL_SECONDS = 0.5
 _WATCH_SECONDS = 2.0
+_BEAT_SECONDS = 5.0
 _NO_ANSWER = "The external engine does not answer yet. Check REPERTORY_ENGINE_URL."
 
 logger = logging.getLogger(__name__)
@@ -84,33 +85,39 @@ def backend_of(settings: Settings, template: Path | None) -> tuple[Backend, Plac
     key = settings.engine_api_key.get_secret_value() if settings.engine_api_key else None
     if settings.engine_mode is EngineMode.MANAGED:
         process = EngineProcess(settings, template)
-        backend = ManagedBackend(process, settings.engine_start_seconds)
+        backend = ManagedBackend(process, settings.engine_start_seconds, settings.engine_hang_seconds)
         return backend, Place(("http://engine",), process.socket, key)
     urls = tuple(url.rstrip("/").removesuffix("/v1") for url in settings.engine_url)
     return ExternalBackend(), Place(urls, None, key)
 
 
 class ManagedBackend:
-    """vLLM as a child of this process."""
+    """vLLM as a child of this process.
 
-    def __init__(self, process: EngineProcess, start_seconds: float) -> None:
+    Args:
+        process: starts and ends it.
+        start_seconds: longest wait until it answers for the first time.
+        hang_seconds: silence of its health check after which it counts as hung.
+    """
+
+    def __init__(self, process: EngineProcess, start_seconds: float, hang_seconds: float) -> None:
         self._process = process
         self._start_seconds = start_seconds
+        self._hang_seconds = hang_seconds
 
     async def run(self, engine: Watched) -> None:
-        """Start vLLM and return when it has ended.
+        """Start vLLM and stay until it has ended, or until it hangs and is ended.
 
         Raises:
-            Unavailable: it ended, before or after it was ready, or did not become ready in time.
+            Unavailable: it ended or hung, before or after it was ready, or did not become ready in time.
         """
         orphans = await asyncio.to_thread(self._process.end_orphans)
         if orphans:
             logger.warning("Ended %d processes of an engine that a killed server had left behind.", orphans)
         await self._process.start()
         try:
-            await self._until_ready(engine)
-            code = await self._process.wait()
-            gone = f"vLLM ended with code {code}."
+            await self._until_healthy(engine.admins[0])
+            gone = await self._served(engine)
             engine.disconnected(f"{gone} It is being restarted.", 60)
             logger.error("%s %s", gone, self._hint())
         finally:
@@ -121,8 +128,7 @@ class ManagedBackend:
         """End vLLM."""
         await self._process.stop()
 
-    async def _until_ready(self, engine: Watched) -> None:
-        admin = engine.admins[0]
+    async def _until_healthy(self, admin: EngineAdmin) -> None:
         deadline = time.monotonic() + self._start_seconds
         while not await admin.healthy():
             if not self._process.running:
@@ -135,7 +141,35 @@ class ManagedBackend:
                     "Raise REPERTORY_ENGINE_START_SECONDS if the machine is slow."
                 )
             await asyncio.sleep(_POLL_SECONDS)
-        await engine.connected(frozenset((admin,)))
+
+    async def _served(self, engine: Watched) -> str:
+        """Let requests in, once the adapters are loaded; return why there is no engine any more."""
+        admin = engine.admins[0]
+        connecting = asyncio.create_task(engine.connected(frozenset((admin,))))
+        ends = (asyncio.create_task(self._ended()), asyncio.create_task(self._hung(admin)))
+        try:
+            done, _ = await asyncio.wait((connecting, *ends), return_when=asyncio.FIRST_COMPLETED)
+            if not done.intersection(ends):
+                connecting.result()
+                done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            return next(task.result() for task in ends if task in done)
+        finally:
+            for task in (connecting, *ends):
+                task.cancel()
+            await asyncio.gather(connecting, *ends, return_exceptions=True)
+
+    async def _ended(self) -> str:
+        return f"vLLM ended with code {await self._process.wait()}."
+
+    async def _hung(self, admin: EngineAdmin) -> str:
+        """Ask it again and again; return when it has lived without an answer for too long."""
+        answered = time.monotonic()
+        while time.monotonic() - answered <= self._hang_seconds:
+            await asyncio.sleep(min(self._hang_seconds / 4, _BEAT_SECONDS))
+            asked = time.monotonic()  # an answer proves that it lived when it was asked
+            if await admin.healthy():
+                answered = asked
+        return f"vLLM runs but has not answered for {self._hang_seconds:.0f} s."
 
     def _hint(self) -> str:
         return f"Its log is {str(self._process.log_path)!r} and ends: {self._process.last_words()}"

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import psutil
 
+from core import logfile
 from core.errors import Unavailable
 from core.guardian import command, end_processes
 from server.settings import Settings
@@ -61,10 +62,20 @@ class EngineProcess:
         return len(orphans)
 
     async def start(self) -> None:
-        """Start vLLM; return as soon as the process runs."""
-        self._make_runtime_dir()
-        self.log_path.parent.mkdir(parents=True, exist_ok=True)
-        with self.log_path.open("ab") as log:
+        """Start vLLM; return as soon as the process runs.
+
+        Raises:
+            Unavailable: its folder, its log or the process itself cannot be made.
+        """
+        try:
+            self._make_runtime_dir()
+            log = logfile.opened(self.log_path)
+        except OSError as error:
+            raise Unavailable(
+                f"vLLM cannot be started: {error.filename or self.log_path} cannot be written ({error.strerror}).",
+                code="engine_unavailable",
+            ) from error
+        with log:
             self._process = await asyncio.create_subprocess_exec(
                 *command(os.getpid(), self.arguments()),
                 stdin=asyncio.subprocess.DEVNULL,
@@ -95,7 +106,7 @@ class EngineProcess:
         return await self._process.wait() if self._process else 0
 
     async def stop(self) -> None:
-        """End vLLM and everything that it started, and clear the runtime folder."""
+        """End vLLM and everything that it started, even what hangs, and clear the runtime folder."""
         if self._process is not None and self._process.returncode is None:
             self._process.terminate()
             try:

@@ -5,11 +5,13 @@ there is nothing better to keep.
 """
 
 import logging
+import weakref
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import anyio
 
+from actions import ActionSet
 from core.clock import Clock
 from core.errors import ModelNotFound
 from core.ids import PersonaId
@@ -38,6 +40,7 @@ class PersonaLibrary:
         self._loaded_at = int(clock())
         self._serving = load_folder(folder, load_actions)
         self._problems = self._serving.problems
+        self._replaced: list[tuple[weakref.ref[Persona], ActionSet]] = []
         self._report()
 
     @property
@@ -77,6 +80,7 @@ class PersonaLibrary:
             return False
         loaded = load_folder(self._folder, self._load_actions)
         if self._read_stamp() != stamp:
+            self._replace(loaded)
             return False  # still being written; the next look takes it
         self._stamp = stamp
         return self._swap(loaded)
@@ -87,16 +91,38 @@ class PersonaLibrary:
             await anyio.sleep(_POLL_SECONDS)
             if await anyio.to_thread.run_sync(self.reload):
                 await changed()
+            await self._close_unused()
+
+    async def aclose(self) -> None:
+        """Close the clients of all personas, those of earlier sets included."""
+        for persona in self.personas:
+            await persona.actions.aclose()
+        for _, actions in self._replaced:
+            await actions.aclose()
+        self._replaced.clear()
+
+    async def _close_unused(self) -> None:
+        """Close the clients of replaced personas that no turn holds any more."""
+        for held in tuple(self._replaced):
+            persona, actions = held
+            if persona() is None:
+                self._replaced.remove(held)
+                await actions.aclose()
 
     def _swap(self, loaded: LoadedSet) -> bool:
         self._problems = loaded.problems
         self._report()
         if loaded.problems:
+            self._replace(loaded)
             return False
+        self._replace(self._serving)
         self._serving = loaded
         self._loaded_at = int(self._clock())
         _LOG.info("serving personas: %s", ", ".join(sorted(loaded.personas)) or "none")
         return True
+
+    def _replace(self, unused: LoadedSet) -> None:
+        self._replaced += [(weakref.ref(persona), persona.actions) for persona in unused.personas.values()]
 
     def _report(self) -> None:
         for problem in self._problems:

@@ -39,7 +39,7 @@ class Problem:
         return f"{place}: {self.field}: {self.message}" if self.field else f"{place}: {self.message}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Persona:
     """A checked persona, ready to serve.
 
@@ -122,7 +122,10 @@ def revision_of(spec: PersonaSpec) -> str:
 
 
 def _line_of_id(path: Path) -> int:
-    return parse(path.read_bytes()).line(("id",))
+    try:
+        return parse(path.read_bytes()).line(("id",))
+    except (OSError, SourceError):  # changed since it was read a moment ago
+        return 1
 
 
 def _problems_of(path: Path, source: Source, error: ValidationError) -> Iterator[Problem]:
