@@ -1,39 +1,43 @@
-"""`make bench`: run the comparisons, print them, and write docs/performance.md."""
+"""`make bench`: run the comparisons, print them, and put them into docs/performance.md."""
 
 import argparse
+from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 
 from benchmarks import lora
 from benchmarks.machine import describe
+from benchmarks.report import with_section
+from benchmarks.section import Bench, Section
 
 _REPORT = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
-_INTRODUCTION = """\
-# Performance
-
-Written by `make bench`. Each table compares its arms in one run on one server, turn by turn, and shows
-medians; the ratios are medians of the ratios within a round.
-"""
+SECTIONS: tuple[Section, ...] = (*lora.SECTIONS,)
+"""In the order of the report."""
 
 
 def main() -> None:
     """Parse the command line and run."""
-    parser = argparse.ArgumentParser(prog="benchmarks", description="Compare, on the real engine.")
-    parser.add_argument("--dtype", action="append", choices=("float32", "bfloat16"), help="only this one")
+    known = {section.name: section for section in SECTIONS}
+    parser = argparse.ArgumentParser(prog="benchmarks", description="Run comparisons and write the report.")
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(known)}; none: all")
+    parser.add_argument("--quick", action="store_true", help="a few rounds for a trial; writes nothing")
     arguments = parser.parse_args()
-    machine = describe()
-    lines = [_INTRODUCTION, f"Machine: {machine}.", f"Taken on {date.today().isoformat()}.", ""]
-    lines += [
-        "## What an adapter costs",
-        "",
-        f"Default base, rank 8 on all linear layers, {lora.TOKENS} tokens out; tokens per second of all streams.",
-        "",
-    ]
-    for dtype in arguments.dtype or ("float32", "bfloat16"):
-        lines += lora.compare(dtype)
-    text = "\n".join(lines)
-    print(text)
-    _REPORT.write_text(text, encoding="utf-8")
+    if unknown := set(arguments.sections) - set(known):
+        parser.error(f"no such section: {', '.join(sorted(unknown))}")
+    with ExitStack() as stack:
+        bench = Bench(stack, quick=arguments.quick)
+        for name in arguments.sections or known:
+            lines = _measured(known[name], bench)
+            print("\n".join(lines), flush=True)
+            if not bench.quick:
+                report = _REPORT.read_text(encoding="utf-8") if _REPORT.exists() else ""
+                _REPORT.write_text(with_section(report, name, lines, tuple(known)), encoding="utf-8")
+
+
+def _measured(section: Section, bench: Bench) -> list[str]:
+    machine, begun = describe(), date.today().isoformat()
+    lines = section.measure(bench)
+    return [f"## {section.title}", "", f"Taken on {begun}. Machine: {machine}.", "", *lines]
 
 
 if __name__ == "__main__":

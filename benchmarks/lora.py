@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 
 from benchmarks.engine import ADAPTERS, engine
+from benchmarks.section import Bench, Section
 
 STREAMS = (1, 8, 32)
 ROUNDS = 3
@@ -33,15 +34,16 @@ ARMS = (
 )
 
 
-def compare(dtype: str) -> list[str]:
+def compare(dtype: str, rounds: int) -> list[str]:
     """Return the lines of a Markdown table: tokens per second of each arm, interleaved in one server."""
     with engine(dtype) as socket:
-        return asyncio.run(_compare(socket, dtype))
+        return asyncio.run(_compare(socket, dtype, rounds))
 
 
-async def _compare(socket: Path, dtype: str) -> list[str]:
+async def _compare(socket: Path, dtype: str, rounds: int) -> list[str]:
     lines = [
-        f"### {dtype}",
+        f"Default base, rank 8 on all linear layers, {TOKENS} tokens out; tokens per second of all streams,",
+        f"medians of {rounds} rounds; the ratios are medians of the ratios within a round.",
         "",
         "| streams | "
         + " | ".join(arm.name for arm in ARMS)
@@ -55,12 +57,12 @@ async def _compare(socket: Path, dtype: str) -> list[str]:
             await _run(http, arm, len(ARMS))  # every adapter loaded, every kernel built
         for streams in STREAMS:
             speeds: dict[str, list[float]] = {arm.name: [] for arm in ARMS}
-            for turn in range(ROUNDS):
+            for turn in range(rounds):
                 for arm in ARMS:
                     speeds[arm.name].append(await _run(http, arm, streams))
                     print(f"{dtype}, {streams} streams, round {turn + 1}: {arm.name}: {speeds[arm.name][-1]:.1f}")
             lines.append(_row(streams, [speeds[arm.name] for arm in ARMS]))
-    return [*lines, ""]
+    return lines
 
 
 def _row(streams: int, speeds: Sequence[Sequence[float]]) -> str:
@@ -91,3 +93,13 @@ async def _stream(http: httpx.AsyncClient, model: str, number: int) -> None:
         },
     )
     response.raise_for_status()
+
+
+def _section(dtype: str) -> Section:
+    def measure(bench: Bench) -> list[str]:
+        return compare(dtype, 1 if bench.quick else ROUNDS)
+
+    return Section(f"adapters-{dtype}", f"What an adapter costs ({dtype})", measure)
+
+
+SECTIONS = tuple(_section(dtype) for dtype in ("float32", "bfloat16"))

@@ -1,0 +1,41 @@
+"""One comparison: its place in the report, what it writes there, and what it may work with."""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from benchmarks.served import Served, serving
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One section of the report.
+
+    Attributes:
+        name: what the command line calls it.
+        title: its heading.
+        measure: runs the comparison and returns the lines below the heading, in Markdown.
+    """
+
+    name: str
+    title: str
+    measure: Callable[["Bench"], Sequence[str]]
+
+
+class Bench:
+    """What the sections of one run share.
+
+    Attributes:
+        quick: whether this is a trial: few rounds, and nothing is written.
+    """
+
+    def __init__(self, stack: ExitStack, *, quick: bool) -> None:
+        self.quick = quick
+        self._stack = stack
+        self._served: Served | None = None
+
+    def served(self) -> Served:
+        """Return the running server on the real engine; the first section that asks starts it."""
+        if self._served is None:
+            self._served = self._stack.enter_context(serving())
+        return self._served
