@@ -4,6 +4,7 @@
 |---|---|
 | first chunk: role and empty content, alone | `serving.py`, `chat_completion_stream_generator` |
 | last content and `finish_reason` in one chunk | the same |
+| a call of a tool that `tool_choice` names ends with `stop`, any other with `tool_calls` | the same |
 | usage chunk with `choices: []` when `include_usage` | the same, `final_usage_chunk` |
 | a failure in mid-stream: an error frame, then `[DONE]` | the same, `create_streaming_error_response` |
 | error bodies with an integer `code` | `serve/engine/protocol.py`, `ErrorInfo` |
@@ -19,7 +20,7 @@ import re
 import socket
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -99,11 +100,12 @@ class FakePlugin:
 
 @dataclass
 class FakeEngine:
-    """The state of a running fake: its script, and what it was asked."""
+    """The state of a running fake: its script, what answers once that is through, and what it was asked."""
 
     url: str
     models: set[str] = field(default_factory=lambda: {BASE})
     script: deque[Reply] = field(default_factory=deque)
+    model: Callable[[dict[str, Any]], Reply] = lambda _: Reply()
     requests: list[dict[str, Any]] = field(default_factory=list)
     aborted: threading.Event = field(default_factory=threading.Event)
     hanging: threading.Event = field(default_factory=threading.Event)
@@ -119,7 +121,7 @@ class FakeEngine:
         self.requests.append(body)
         if body["model"] not in self.models:
             return _error(404, f"The model `{body['model']}` does not exist.")
-        reply = self.script.popleft() if self.script else Reply()
+        reply = self.script.popleft() if self.script else self.model(body)
         if reply.status != 200:
             return _error(reply.status, reply.message)
         if body.get("stream"):
@@ -181,8 +183,8 @@ class FakeEngine:
         count = body.get("n", 1)
         for index in range(count):
             yield _chunk([_choice(index, {"role": "assistant", "content": ""})])
-        pieces = _pieces(reply.text)
-        for number, piece in enumerate(pieces):
+        parts = pieces(reply.text)
+        for number, piece in enumerate(parts):
             if reply.dies_after == number:
                 raise Died
             if reply.error_after == number:
@@ -193,7 +195,7 @@ class FakeEngine:
             if reply.hangs_after == number:
                 self.hanging.set()
                 await asyncio.Event().wait()
-            last = number == len(pieces) - 1 and not reply.tool_calls
+            last = number == len(parts) - 1 and not reply.tool_calls
             for index in range(count):
                 yield _chunk([_choice(index, {"content": piece}, reply.finish if last else None)])
         for number, (name, arguments) in enumerate(reply.tool_calls):
@@ -203,8 +205,8 @@ class FakeEngine:
             rest = {"index": number, "function": {"arguments": arguments[half:]}}
             yield _chunk([_choice(0, {"tool_calls": [start]})])
             yield _chunk([_choice(0, {"tool_calls": [rest]})])
-        if reply.tool_calls or not pieces:
-            yield _chunk([_choice(0, {}, "tool_calls" if reply.tool_calls else reply.finish)])
+        if reply.tool_calls or not parts:
+            yield _chunk([_choice(0, {}, _finish(body, reply))])
         if (body.get("stream_options") or {}).get("include_usage"):
             yield _chunk([], usage=_usage(body, reply))
         yield b"data: [DONE]\n\n"
@@ -242,7 +244,8 @@ async def _disconnected(receive: Receive) -> None:
         pass
 
 
-def _pieces(text: str) -> list[str]:
+def pieces(text: str) -> list[str]:
+    """Return the text in the pieces that are streamed, and count as tokens."""
     return re.findall(r"\s*\S{1,4}|\s+$", text)
 
 
@@ -251,8 +254,12 @@ def _prompt_tokens(body: dict[str, Any]) -> int:
 
 
 def _usage(body: dict[str, Any], reply: Reply) -> dict[str, Any]:
-    prompt, completion = _prompt_tokens(body), len(_pieces(reply.text)) + len(reply.tool_calls)
+    prompt, completion = _prompt_tokens(body), len(pieces(reply.text)) + len(reply.tool_calls)
     return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+
+
+def _finish(body: dict[str, Any], reply: Reply) -> str:
+    return "tool_calls" if reply.tool_calls and not isinstance(body.get("tool_choice"), dict) else reply.finish
 
 
 def _choice(index: int, delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
@@ -279,7 +286,7 @@ def _whole(body: dict[str, Any], reply: Reply) -> dict[str, Any]:
             {"id": f"call-{number}", "type": "function", "function": {"name": name, "arguments": arguments}}
             for number, (name, arguments) in enumerate(reply.tool_calls)
         ]
-    finish = "tool_calls" if reply.tool_calls else reply.finish
+    finish = _finish(body, reply)
     choices = [
         {"index": index, "message": message, "logprobs": None, "finish_reason": finish, "stop_reason": None}
         for index in range(body.get("n", 1))
@@ -294,23 +301,29 @@ def _error(status: int, message: str) -> Response:
     return JSONResponse({"error": error}, status_code=status)
 
 
+def application(engine: FakeEngine) -> Starlette:
+    """Return the routes of an engine."""
+    return Starlette(
+        routes=[
+            Route("/v1/chat/completions", engine.chat, methods=["POST"]),
+            Route("/tokenize", engine.tokenize, methods=["POST"]),
+            Route("/health", engine.health),
+            Route("/v1/models", engine.list_models),
+            Route("/v1/repertory/handshake", engine.handshake),
+            Route("/v1/repertory/adapters/{name}", engine.adapters, methods=["POST", "DELETE"]),
+            Route("/v1/repertory/adapters/{name}/pin", engine.pin, methods=["POST", "DELETE"]),
+        ]
+    )
+
+
 @contextmanager
 def running_engine() -> Iterator[FakeEngine]:
     """Run a fake engine on a free loopback port."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     engine = FakeEngine(f"http://127.0.0.1:{listener.getsockname()[1]}")
-    routes = [
-        Route("/v1/chat/completions", engine.chat, methods=["POST"]),
-        Route("/tokenize", engine.tokenize, methods=["POST"]),
-        Route("/health", engine.health),
-        Route("/v1/models", engine.list_models),
-        Route("/v1/repertory/handshake", engine.handshake),
-        Route("/v1/repertory/adapters/{name}", engine.adapters, methods=["POST", "DELETE"]),
-        Route("/v1/repertory/adapters/{name}/pin", engine.pin, methods=["POST", "DELETE"]),
-    ]
     config = uvicorn.Config(
-        Starlette(routes=routes), log_level="critical", lifespan="off", timeout_graceful_shutdown=1
+        application(engine), log_level="critical", lifespan="off", timeout_graceful_shutdown=1
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
