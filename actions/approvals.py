@@ -5,6 +5,7 @@ and claimed once, by one conditional UPDATE each. What was claimed and never rep
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 
 from sqlalchemy import Connection, Row, insert, select, update
@@ -101,6 +102,17 @@ class Approvals:
         with self._database.read() as connection:
             row = connection.execute(query.order_by(table.c.created_at.desc(), table.c.id.desc())).first()
         return None if row is None else _as_of(_approval(row), self._clock())
+
+    def of_conversation(
+        self, principal: PrincipalId, persona: PersonaId, conversation: ConversationId
+    ) -> Sequence[Approval]:
+        """Return every call that was asked for in a conversation, the oldest first."""
+        query = select(table).where(
+            table.c.principal == principal, table.c.persona == persona, table.c.conversation == conversation
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(table.c.created_at, table.c.id)).all()
+        return [_as_of(_approval(row), self._clock()) for row in rows]
 
     def get(self, approval_id: str) -> Approval:
         """Return one approval.

@@ -11,6 +11,7 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
 from starlette.exceptions import HTTPException
 
 from core.errors import ErrorKind, InternalError, InvalidRequest, RepertoryError
@@ -39,7 +40,8 @@ _TYPES: Mapping[ErrorKind, str] = {
 }
 
 
-_NO_FIELDS = frozenset({"body", "str", "int", "float", "NamedTool", "literal"})
+_NO_FIELDS = frozenset({"body", "str", "int", "float", "literal", "constrained-str"})
+_OURS = frozenset({"invalid_value", "missing_required_parameter", "unsupported_parameter", "unsupported_value"})
 
 
 class JsonResponse(Response):
@@ -76,13 +78,29 @@ def error_response(error: RepertoryError) -> Response:
     return JsonResponse(error_body(error), status_code=STATUS[error.kind], headers=headers)
 
 
+def complaint(code: str, message: str, *, field: str | None = None) -> PydanticCustomError:
+    """Return what a validator raises to refuse a value in whole sentences.
+
+    Args:
+        code: `invalid_value`, `missing_required_parameter`, `unsupported_parameter` or `unsupported_value`.
+        message: what is wrong and what to do.
+        field: the field within the value at which the validator stands.
+    """
+    return PydanticCustomError(code, "{words}", {"words": message, "field": field})
+
+
 def invalid_from_validation(error: ValidationError | RequestValidationError) -> InvalidRequest:
     """Turn pydantic's first complaint into one sentence that names the field.
 
     The rejected value is left out, since it may be long or secret.
     """
-    first = error.errors()[0]
+    first = _most_telling(error)
     param = _dotted(first["loc"])
+    if first["type"] in _OURS:
+        field = first.get("ctx", {}).get("field")
+        if field:
+            param = field if param == "body" else f"{param}.{field}"
+        return InvalidRequest(first["msg"], code=first["type"], param=param)
     if first["type"] == "extra_forbidden":
         return InvalidRequest(
             f"Unknown parameter: {param!r}. Leave it out.", code="unknown_parameter", param=param
@@ -91,7 +109,8 @@ def invalid_from_validation(error: ValidationError | RequestValidationError) -> 
         return InvalidRequest(
             f"Missing required parameter: {param!r}.", code="missing_required_parameter", param=param
         )
-    return InvalidRequest(f"Invalid value for {param!r}: {first['msg']}.", code="invalid_value", param=param)
+    reason = first["msg"].removeprefix("Value error, ").rstrip(".")
+    return InvalidRequest(f"Invalid value for {param!r}: {reason}.", code="invalid_value", param=param)
 
 
 def install_error_handlers(app: FastAPI) -> None:
@@ -106,6 +125,15 @@ def unexpected(error: Exception, request_id: str) -> InternalError:
     """Log a defect of ours and return what the caller may know of it."""
     _LOG.error("request %s failed", request_id, exc_info=error)
     return InternalError(f"The server failed on this request. Its log has the details under {request_id!r}.")
+
+
+def _most_telling(error: ValidationError | RequestValidationError) -> ErrorDetails:
+    """Return the first complaint, or the deepest of those that a union's members make at the same place."""
+    complaints: list[ErrorDetails] = list(error.errors())
+    place = _dotted(complaints[0]["loc"])
+    return max(
+        (one for one in complaints if _dotted(one["loc"]).startswith(place)), key=lambda one: len(one["loc"])
+    )
 
 
 def _dotted(location: tuple[int | str, ...]) -> str:

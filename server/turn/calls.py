@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import anyio
@@ -11,7 +12,8 @@ from actions import ActionResult, ActionSet, Approval, Approvals, ArgumentsInval
 from actions.json_value import JsonObject
 from core.errors import RepertoryError
 from core.ids import PersonaId
-from server.turn.context import ActionStep, TurnContext
+from server.turn.context import ActionStep, TurnContext, request_digest
+from server.turn.reported import Reported
 
 _LOG = logging.getLogger(__name__)
 
@@ -34,10 +36,11 @@ class CallOutcome:
 class Caller:
     """Makes the calls of one turn."""
 
-    def __init__(self, context: TurnContext, approvals: Approvals) -> None:
+    def __init__(self, context: TurnContext, approvals: Approvals, reported: Reported) -> None:
         self._context = context
         self._actions: ActionSet = context.persona.actions
         self._approvals = approvals
+        self._reported = reported
 
     async def call(self, name: str, arguments: JsonObject) -> CallOutcome:
         """Make a checked call, or file it for approval if it is consequential."""
@@ -46,19 +49,22 @@ class Caller:
             result = await self._send(name, arguments, None)
             self._context.steps.append(ActionStep(name, shown, "done" if result.ok else "failed"))
             return CallOutcome(fence(result.text))
-        context = self._context
-        approval = await anyio.to_thread.run_sync(
-            lambda: self._approvals.request(
-                context.principal.id,
-                PersonaId(context.persona.id),
-                context.conversation,
-                name,
-                arguments,
-                self._actions.effect(name, arguments),
-            )
-        )
-        context.steps.append(ActionStep(name, shown, approval.state.value, approval.id))
+        approval = await anyio.to_thread.run_sync(self._file, name, arguments)
+        self._context.steps.append(ActionStep(name, shown, approval.state.value, approval.id))
         return CallOutcome("", approval)
+
+    def _file(self, name: str, arguments: JsonObject) -> Approval:
+        context = self._context
+        approval = self._approvals.request(
+            context.principal.id,
+            PersonaId(context.persona.id),
+            context.conversation,
+            name,
+            arguments,
+            self._actions.effect(name, arguments),
+        )
+        self._reported.filed(approval.id, request_digest(context.request))
+        return approval
 
     async def carry_out(self, approval: Approval) -> str:
         """Make an approved call exactly once and return the text for the model.
@@ -97,4 +103,14 @@ def pending_text(approval: Approval) -> str:
     return (
         f"This needs a person's approval before it is done:\n\n{approval.operation} {arguments}\n\n"
         f"Approval id: {approval.id}. Once it is decided, send the conversation again and I go on."
+    )
+
+
+def waiting_note(approvals: Sequence[Approval], answer: str | None) -> str:
+    """Return what goes before an answer while calls still wait; empty without any that `answer` does not name."""
+    return "".join(
+        f"Note: {one.operation} {orjson.dumps(one.arguments).decode()} still waits for a person's approval "
+        f"(approval id: {one.id}).\n\n"
+        for one in approvals
+        if one.id not in (answer or "")
     )

@@ -66,11 +66,13 @@ class TurnContext:
 def conversation_of(request: ChatRequest, persona: Persona, principal: Principal) -> ConversationId:
     """Return the conversation: the client's word for it, else a hash of who, with whom, and how it began.
 
-    Both are bound to the principal and the persona, so that nobody can step into another's.
+    Both are bound to the principal, to the end user that the client names and to the persona, so that nobody
+    can step into another's.
     """
     own = request.repertory.conversation
     first = next((message.text for message in request.messages if message.role == "user"), "")
-    seed = [principal.id, persona.id, "named" if own else "begun", own or first]
+    who = [principal.id, request.safety_identifier or request.user or ""]
+    seed = [*who, persona.id, "named" if own else "begun", own or first]
     return ConversationId("conv-" + hashlib.sha256(orjson.dumps(seed)).hexdigest()[:32])
 
 

@@ -3,8 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
+import orjson
+
 from server.personas.schema import ModelPart
+from server.turn.prompt import unmarked
 from server.turn.request import ChatRequest
+from server.turn.tools import AllowedTools, Tool, names_in
 
 _SAMPLING = (
     "temperature",
@@ -25,6 +29,7 @@ _SAMPLING = (
     "stop_token_ids",
     "bad_words",
     "response_format",
+    "reasoning_effort",
 )
 """Parameters that pass unharmed; everything else of a request stays here."""
 
@@ -54,14 +59,27 @@ class ClientTools(TypedDict, total=False):
 
 
 def client_tools(request: ChatRequest) -> ClientTools:
-    """Return the client's own tools and choice; an empty list counts as none (vLLM refuses it)."""
+    """Return the client's own tools and choice; an empty list counts as none (vLLM refuses it).
+
+    Tools that the client's choice leaves out are not shown to the model. Their texts are the client's, so
+    marks of the chat template in them are broken like those in messages.
+    """
     if not request.tools or request.tool_choice == "none":
         return ClientTools()
-    choice = request.tool_choice or "auto"
+    choice, offered = request.tool_choice or "auto", request.tools
+    if isinstance(choice, AllowedTools):
+        allowed = names_in(choice)
+        offered = [tool for tool in offered if tool.function.name in allowed]
+        choice = choice.allowed_tools.mode
     tools = ClientTools(
-        tools=[tool.model_dump(exclude_none=True) for tool in request.tools],
+        tools=[_unmarked(tool) for tool in offered],
         tool_choice=choice if isinstance(choice, str) else choice.model_dump(),
     )
     if request.parallel_tool_calls is not None:
         tools["parallel_tool_calls"] = request.parallel_tool_calls
     return tools
+
+
+def _unmarked(tool: Tool) -> Mapping[str, object]:
+    shown: Mapping[str, object] = orjson.loads(unmarked(tool.model_dump_json(exclude_none=True)))
+    return shown

@@ -11,7 +11,7 @@ from actions import Operation, guided
 from actions.json_value import JsonObject
 from retrieval import Passage
 from server.engine_port import FunctionCall, Message, ToolCall
-from server.turn.request import ChatMessage
+from server.turn.message import ChatMessage
 
 _TEMPLATE_MARK = re.compile(r"<\|(\w+)\|>")
 _WISHES = "# The user's wishes\nThe user asks for this; follow it where the text above allows."
@@ -69,7 +69,7 @@ def history(messages: Sequence[ChatMessage]) -> list[Message]:
                 ToolCall(
                     id=call.id,
                     type="function",
-                    function=FunctionCall(name=call.function.name, arguments=call.function.arguments),
+                    function=FunctionCall(name=call.function.name, arguments=unmarked(call.function.arguments)),
                 )
                 for call in message.tool_calls
             ]

@@ -103,9 +103,12 @@ class Relay:
             block = repertory_block(self._context, self._passages, self._cited, self._block)
         return [*frames, self._encode([ending], block)]
 
-    async def whole(self, text: str) -> list[bytes]:
-        """Return a fixed answer."""
-        frames = [self.opening(), self._frame(0, Message(content=self._texts[0].feed(text)), None)]
+    async def whole(self, message: Message) -> list[bytes]:
+        """Return a fixed answer, of one text or refusal."""
+        frames = [self.opening()]
+        if content := message.get("content"):
+            message["content"] = self._texts[0].feed(content)
+        frames.append(self._frame(0, message, None))
         return frames + await self.finish(Choice(index=0, delta={}, finish_reason="stop"))
 
     def closing(self) -> list[bytes]:

@@ -1,7 +1,9 @@
 """Going on after an approval: finds what a conversation waits for and what the model must be told of it.
 
-An approval matters to a request if the last assistant message names it, or, where the client repeats its
-request without that message, if its outcome was not told yet (or was told to this very request).
+An approval matters to a request if one of its assistant messages names it, if the request is the one that
+filed it, sent again, or if the client has named the conversation. So a conversation that merely begins with
+the same words as another never meets the other's calls. Its outcome is told once, then only where the last
+answer names it or the very request is repeated.
 """
 
 from collections.abc import Sequence
@@ -21,14 +23,21 @@ from server.turn.reported import Reported
 
 @dataclass(frozen=True, slots=True)
 class Resumption:
-    """Either a fixed answer (still pending), or messages that tell the model the outcome."""
+    """How a request goes on.
+
+    Attributes:
+        fixed: the whole answer, where all that is asked for still waits.
+        messages: tell the model what became of calls.
+        waiting: calls that still wait while something else is answered.
+    """
 
     fixed: str | None = None
     messages: tuple[Message, ...] = ()
+    waiting: tuple[Approval, ...] = ()
 
 
 class Resume:
-    """Looks for the approval that a request goes on from."""
+    """Looks for the approvals that a request goes on from."""
 
     def __init__(self, context: TurnContext, approvals: Approvals, reported: Reported, caller: Caller) -> None:
         self._context = context
@@ -36,20 +45,28 @@ class Resume:
         self._reported = reported
         self._caller = caller
         self._digest = request_digest(context.request)
+        said = [message.text for message in context.request.messages if message.role == "assistant"]
+        self._said, self._last_said = "\n".join(said), said[-1] if said else ""
 
-    async def look(self) -> Resumption | None:
-        """Return how to go on, or None where nothing is open."""
-        approval = await anyio.to_thread.run_sync(self._relevant)
-        if approval is None:
-            return None
-        if approval.state is ApprovalState.PENDING:
-            return None if self._asks_something_new() else Resumption(fixed=pending_text(approval))
+    async def look(self) -> Resumption:
+        """Return how to go on; all its parts are empty where nothing is open."""
+        open_ones = await anyio.to_thread.run_sync(self._open)
+        waiting = [one for one in open_ones if one.state is ApprovalState.PENDING]
+        decided = [one for one in open_ones if one.state is not ApprovalState.PENDING]
+        if waiting and not decided and not await anyio.to_thread.run_sync(self._asks_something_new, waiting):
+            return Resumption(fixed="\n\n".join(pending_text(one) for one in waiting))
+        told: list[Message] = []
+        for approval in decided:
+            told += await self._told(approval)
+        return Resumption(messages=tuple(told), waiting=tuple(waiting))
+
+    async def _told(self, approval: Approval) -> list[Message]:
         text = await self._outcome(approval)
         await anyio.to_thread.run_sync(self._reported.record, approval.id, self._digest)
         state = await anyio.to_thread.run_sync(lambda: self._approvals.get(approval.id).state.value)
         shown = orjson.dumps(approval.arguments).decode()
         self._context.steps.append(ActionStep(approval.operation, shown, state, approval.id))
-        return Resumption(messages=tuple(prompt.call_result(approval.operation, approval.arguments, text)))
+        return prompt.call_result(approval.operation, approval.arguments, text)
 
     async def _outcome(self, approval: Approval) -> str:
         if approval.state is ApprovalState.APPROVED:
@@ -62,34 +79,29 @@ class Resume:
             return fence(approval.result.text)
         return UNCLEAR
 
-    def _relevant(self) -> Approval | None:
-        context, persona = self._context, PersonaId(self._context.persona.id)
-        mine = [
-            found
-            for operation in context.persona.actions.operations
-            if operation.consequential
-            and (
-                found := self._approvals.find(context.principal.id, persona, context.conversation, operation.name)
-            )
-        ]
-        last_said = next(
-            (message.text for message in reversed(self._context.request.messages) if message.role == "assistant"),
-            "",
+    def _open(self) -> list[Approval]:
+        context = self._context
+        mine = {one.name for one in context.persona.actions.operations if one.consequential}
+        found = self._approvals.of_conversation(
+            context.principal.id, PersonaId(context.persona.id), context.conversation
         )
-        for approval in sorted(mine, key=lambda one: one.created_at, reverse=True):
-            if approval.id in last_said or self._is_open(approval):
-                return approval
-        return None
+        return [one for one in found if one.operation in mine and self._matters(one)]
 
-    def _is_open(self, approval: Approval) -> bool:
-        if any(approval.id in message.text for message in self._context.request.messages):
-            return False  # named earlier, so answers have followed since
-        told = self._reported.digest(approval.id)
-        return told is None or told == self._digest
+    def _matters(self, approval: Approval) -> bool:
+        if approval.id in self._last_said:
+            return True
+        if self._reported.digest(approval.id) not in (None, self._digest):
+            return False
+        return (
+            approval.id in self._said
+            or self._context.request.repertory.conversation is not None
+            or self._reported.filing(approval.id) == self._digest
+        )
 
-    def _asks_something_new(self) -> bool:
+    def _asks_something_new(self, waiting: Sequence[Approval]) -> bool:
         roles = [message.role for message in self._context.request.messages]
-        return "assistant" in roles and roles[-1] == "user"
+        repeated = any(self._reported.filing(one.id) == self._digest for one in waiting)
+        return "assistant" in roles and roles[-1] == "user" and not repeated
 
 
 def without_waiting_answer(messages: Sequence[Message]) -> list[Message]:

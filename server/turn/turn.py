@@ -5,12 +5,13 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
+from actions import Approval
 from core.errors import Unavailable
 from server.engine_port import Choice, Frame, Message
 from server.services import Services
 from server.turn import prompt
 from server.turn.answer import AnswerText
-from server.turn.calls import Caller
+from server.turn.calls import Caller, waiting_note
 from server.turn.completion import repertory_block, whole_choice, whole_frame
 from server.turn.context import TurnContext
 from server.turn.guided import GuidedCalling
@@ -25,17 +26,21 @@ from server.turn.passages import (
     find_passages,
 )
 from server.turn.relay import Relay
-from server.turn.request import NamedTool
 from server.turn.resume import Resume, without_waiting_answer
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is left to do after retrieval and guided calling: a fixed answer, or an engine call."""
+    """What is left to do after retrieval and guided calling: a fixed answer, or an engine call.
+
+    Attributes:
+        waiting: calls that wait for approval meanwhile; the answer reminds of them.
+    """
 
     found: Found
     messages: list[Message]
     fixed: str | None = None
+    waiting: tuple[Approval, ...] = ()
 
 
 class ChatTurn:
@@ -47,14 +52,14 @@ class ChatTurn:
         self._spec = context.persona.spec
         self._actions = context.persona.actions
         self._salt = cache_salt(self._spec)
-        self._caller = Caller(context, services.approvals)
+        self._caller = Caller(context, services.approvals, services.reported)
         self._native = self._spec.calling == "native" and bool(self._actions.operations)
 
     async def complete(self) -> Frame:
         """Return the whole answer."""
         plan = await self._plan()
         if plan.fixed is not None:
-            return await self._whole(plan, [_fixed_choice(plan.fixed)])
+            return await self._whole(plan, [self._fixed_choice(plan.fixed)])
         messages, record = plan.messages, self._context.record
         while True:
             record.engine_asked()
@@ -65,7 +70,7 @@ class ChatTurn:
             if step is None:
                 return await self._whole(plan, completion["choices"])
             if step.fixed is not None:
-                return await self._whole(plan, [_fixed_choice(step.fixed)])
+                return await self._whole(plan, [self._fixed_choice(step.fixed)])
             messages = [*messages, *step.messages]
 
     async def stream(self) -> AsyncGenerator[bytes, None]:
@@ -80,7 +85,7 @@ class ChatTurn:
             block={"retrieval": plan.found.state.value},
         )
         if plan.fixed is not None:
-            frames = await relay.whole(plan.fixed)
+            frames = await relay.whole(self._fixed_message(plan.fixed))
         else:
             async with aclosing(self._relayed(relay, plan.messages)) as answer:
                 async for part in answer:
@@ -122,7 +127,7 @@ class ChatTurn:
                 if step.fixed is None:
                     messages = [*messages, *step.messages]
                     continue
-                for part in relay.pass_on(_text_frame(step.fixed), tools=False):
+                for part in relay.pass_on(self._fixed_frame(step.fixed), tools=False):
                     yield part
                 last["finish_reason"] = "stop"
             elif theirs:
@@ -155,22 +160,24 @@ class ChatTurn:
         question = next((entry["content"] or "" for entry in reversed(told) if entry["role"] == "user"), "")
         found = await self._find(question)
         messages = self._messages(told, found)
+        waiting: tuple[Approval, ...] = ()
         if self._actions.operations:
             resumed = await Resume(
                 self._context, self._services.approvals, self._services.reported, self._caller
             ).look()
-            if resumed is not None:
+            waiting = resumed.waiting
+            if resumed.fixed is not None or resumed.messages:
                 continued = [*without_waiting_answer(messages), *resumed.messages]
-                return Plan(found, continued, resumed.fixed)
-            if not self._native and not self._client_forces_its_tool():
+                return Plan(found, continued, resumed.fixed, waiting)
+            if not self._native and not self._context.request.forces_a_tool:
                 guided = await GuidedCalling(self._context, self._services.engine, self._caller, self._salt).run(
                     messages
                 )
                 if guided.called:
-                    return Plan(found, guided.messages, guided.fixed)
+                    return Plan(found, guided.messages, guided.fixed, waiting)
         if found.state is Retrieval.NOTHING_FOUND and self._spec.retrieval.when_nothing_found == "decline":
-            return Plan(found, messages, DECLINED)
-        return Plan(found, messages)
+            return Plan(found, messages, DECLINED, waiting)
+        return Plan(found, messages, None, waiting)
 
     async def _find(self, question: str) -> Found:
         record, begun = self._context.record, time.monotonic()
@@ -194,7 +201,7 @@ class ChatTurn:
         request = self._context.request
         payload: dict[str, object] = {"messages": messages, **engine_parameters(request, self._spec.model)}
         tools = client_tools(request)
-        if self._native:
+        if self._native and not request.forces_a_tool:
             tools["tools"] = [*self._actions.tools(), *tools.get("tools", ())]
             tools.setdefault("tool_choice", "auto")
             if self._context.record.usage.calls >= self._context.max_steps:
@@ -223,18 +230,18 @@ class ChatTurn:
         return self._spec.retrieval.citations and not self._context.request.wants_json and plan.fixed is None
 
     def _note(self, plan: Plan) -> str:
-        silent = plan.found.state is not Retrieval.UNAVAILABLE or self._context.request.wants_json
-        return "" if silent else UNAVAILABLE_NOTE
+        if self._context.request.wants_json:
+            return ""
+        reminder = waiting_note(plan.waiting, plan.fixed)
+        return reminder + (UNAVAILABLE_NOTE if plan.found.state is Retrieval.UNAVAILABLE else "")
 
-    def _client_forces_its_tool(self) -> bool:
-        choice = self._context.request.tool_choice
-        return choice == "required" or isinstance(choice, NamedTool)
+    def _fixed_message(self, text: str) -> Message:
+        """Return an answer of the server's own; where JSON is asked for, that is a refusal in words."""
+        return Message(refusal=text) if self._context.request.wants_json else Message(content=text)
 
+    def _fixed_choice(self, text: str) -> Choice:
+        return Choice(index=0, message=self._fixed_message(text), finish_reason="stop")
 
-def _fixed_choice(text: str) -> Choice:
-    return Choice(index=0, message=Message(role="assistant", content=text), finish_reason="stop")
-
-
-def _text_frame(text: str) -> Frame:
-    choice = Choice(index=0, delta=Message(content=text), finish_reason=None)
-    return Frame(id="", object="", created=0, model="", choices=[choice])
+    def _fixed_frame(self, text: str) -> Frame:
+        choice = Choice(index=0, delta=self._fixed_message(text), finish_reason=None)
+        return Frame(id="", object="", created=0, model="", choices=[choice])
