@@ -17,6 +17,7 @@ from retrieval.prose import CodeTracker
 _MARKER = re.compile(r"\[ ?\d{1,4}(?: ?, ?\d{1,4})* ?\]")
 _MARKER_CHARACTERS = frozenset("0123456789, ]")
 _LONGEST_MARKER = 64
+_OPEN_BRACKET = re.compile(r"\[[\d, ]*\Z")
 _WORD_BEFORE = re.compile(r"\w+\Z")
 _SHORTEST_WORD = 3
 _SPACES = " \t"
@@ -42,6 +43,7 @@ class MarkerFilter:
         self._spaces = ""  # held back: they go if an invalid marker follows
         self._bracket = ""  # held back: it may become a marker
         self._gap = False  # an invalid marker was just taken out
+        self._swallowing = False  # it stood inside another bracket, whose rest must not become a marker
 
     def feed(self, text: str) -> str:
         """Take a piece of the answer; return what can be sent on now."""
@@ -59,6 +61,10 @@ class MarkerFilter:
 
     def _step(self, character: str) -> None:
         self._code.see(character)
+        if self._swallowing and character in _MARKER_CHARACTERS:
+            self._swallowing = character != "]"
+            return
+        self._swallowing = False
         if self._bracket and self._goes_on(character):
             self._bracket += character
             return
@@ -114,6 +120,7 @@ class MarkerFilter:
             self._pass(bracket)
         else:
             self._gap = True
+            self._swallowing = _OPEN_BRACKET.search(self._before + self._spaces) is not None
             if self._at_line_start():
                 self._spaces = ""
 
