@@ -12,6 +12,7 @@
 | unknown model: 404 | `OpenAIServingModels.check_model` |
 | a closed connection aborts the request | `serve/utils/api_utils.py`, `with_cancellation` |
 | handshake and adapter routes | `adapters/plugin/routes.py` |
+| log-probabilities for each token, those of tool calls included | `ChatCompletionLogProbs` |
 | extra nulls in whole answers (`prompt_logprobs`, …) | `ChatCompletionResponse` |
 """
 
@@ -197,14 +198,15 @@ class FakeEngine:
                 await asyncio.Event().wait()
             last = number == len(parts) - 1 and not reply.tool_calls
             for index in range(count):
-                yield _chunk([_choice(index, {"content": piece}, reply.finish if last else None)])
+                chosen = _choice(index, {"content": piece}, reply.finish if last else None)
+                yield _chunk([chosen | {"logprobs": _logprobs(body, [piece])}])
         for number, (name, arguments) in enumerate(reply.tool_calls):
             half = len(arguments) // 2
             head = {"name": name, "arguments": arguments[:half]}
             start = {"index": number, "id": f"call-{number}", "type": "function", "function": head}
             rest = {"index": number, "function": {"arguments": arguments[half:]}}
-            yield _chunk([_choice(0, {"tool_calls": [start]})])
-            yield _chunk([_choice(0, {"tool_calls": [rest]})])
+            yield _chunk([_choice(0, {"tool_calls": [start]}) | {"logprobs": _logprobs(body, [name])}])
+            yield _chunk([_choice(0, {"tool_calls": [rest]}) | {"logprobs": _logprobs(body, [arguments])}])
         if reply.tool_calls or not parts:
             yield _chunk([_choice(0, {}, _finish(body, reply))])
         if (body.get("stream_options") or {}).get("include_usage"):
@@ -258,6 +260,13 @@ def _usage(body: dict[str, Any], reply: Reply) -> dict[str, Any]:
     return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
 
 
+def _logprobs(body: dict[str, Any], tokens: list[str]) -> dict[str, Any] | None:
+    if not body.get("logprobs"):
+        return None
+    given = [{"token": token, "logprob": -0.5, "bytes": list(token.encode())} for token in tokens]
+    return {"content": [one | {"top_logprobs": [one] if body.get("top_logprobs") else []} for one in given]}
+
+
 def _finish(body: dict[str, Any], reply: Reply) -> str:
     return "tool_calls" if reply.tool_calls and not isinstance(body.get("tool_choice"), dict) else reply.finish
 
@@ -288,7 +297,13 @@ def _whole(body: dict[str, Any], reply: Reply) -> dict[str, Any]:
         ]
     finish = _finish(body, reply)
     choices = [
-        {"index": index, "message": message, "logprobs": None, "finish_reason": finish, "stop_reason": None}
+        {
+            "index": index,
+            "message": message,
+            "logprobs": _logprobs(body, pieces(reply.text)),
+            "finish_reason": finish,
+            "stop_reason": None,
+        }
         for index in range(body.get("n", 1))
     ]
     answer = {"id": "chatcmpl-up", "object": "chat.completion", "created": 1, "model": body["model"]}
@@ -322,9 +337,7 @@ def running_engine() -> Iterator[FakeEngine]:
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     engine = FakeEngine(f"http://127.0.0.1:{listener.getsockname()[1]}")
-    config = uvicorn.Config(
-        application(engine), log_level="critical", lifespan="off", timeout_graceful_shutdown=1
-    )
+    config = uvicorn.Config(application(engine), log_level="critical", lifespan="off", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
