@@ -130,3 +130,13 @@ class Releases(Protocol):
             Unavailable: no version of it can be served; the message says why.
         """
         ...
+
+    async def pinned(self, adapter: str, version: int) -> str:
+        """Return the engine name of one registered version, released or not, once the engine has loaded it.
+
+        Raises:
+            NotFound: there is no such version, or its files do not fit their manifest.
+            InvalidRequest: it was made for another base.
+            Unavailable: the engine is away, or cannot serve adapters.
+        """
+        ...

@@ -82,6 +82,21 @@ class AdapterReleases:
             raise _not_served(adapter, serving.reason)
         return serving.version.engine_name
 
+    async def pinned(self, adapter: str, version: int) -> str:
+        """Return the engine name of one registered version, released or not, once the engine has loaded it.
+
+        Raises:
+            NotFound: there is no such version, or its files do not fit their manifest.
+            InvalidRequest: it was made for another base.
+            Unavailable: the engine is away, or cannot serve adapters.
+        """
+        driver = self._ready_driver(adapter)
+        chosen = await asyncio.to_thread(self._registry.get, adapter, version)
+        check_base(chosen, await asyncio.to_thread(self._base))
+        for admin in driver.answering:
+            await admin.load(chosen.engine_name)
+        return chosen.engine_name
+
     async def restore(self, driver: EngineDriver) -> None:
         """Load every released version into an engine that has just answered; called by the driver.
 

@@ -13,20 +13,17 @@ import pytest
 from fastapi import FastAPI
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from actions.tables import metadata as action_tables
 from core.database import Database
-from core.errors import Unavailable
+from core.errors import NotFound, Unavailable
 from core.principal import Scope
 from retrieval.records import Vectors
-from retrieval.tables import metadata as retrieval_tables
 from server.app import create_app
 from server.assembly import assemble
 from server.engine.client import EngineClient
 from server.engine_port import Readiness
-from server.keys.tables import metadata as key_tables
+from server.migrations.tables import ALL
 from server.services import Services
 from server.settings import Settings
-from server.turn.reported import metadata as reported_tables
 from tests.fakes.embedder import WordEmbedder
 from tests.fakes.engine import FakeEngine, running_engine
 
@@ -86,6 +83,11 @@ class FixedReleases:
                 f"The adapter {adapter!r} cannot be served: it was not imported.", code="adapter_unavailable"
             )
         return self.versions[adapter]
+
+    async def pinned(self, adapter: str, version: int) -> str:
+        if version > int(self.versions[adapter].partition("@")[2]):
+            raise NotFound(f"There is no adapter version '{adapter}@{version}'.", code="adapter_version_not_found")
+        return f"{adapter}@{version}"
 
 
 Said = str | dict[str, Any]
@@ -186,7 +188,7 @@ def start(tmp_path: Path, engine: FakeEngine) -> Start:
             "_env_file": None,
         }
         database = Database(tmp_path / "repertory.db")
-        for tables in (action_tables, key_tables, retrieval_tables, reported_tables):
+        for tables in ALL:
             tables.create_all(database.engine)
         readiness = [Readiness(True)]
         client = EngineClient(

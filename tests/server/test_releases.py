@@ -12,7 +12,7 @@ from adapters.base import BaseModel
 from adapters.inspection import ImportLimits
 from adapters.registry import Registry
 from core.database import Database
-from core.errors import Conflict, InvalidRequest, PermissionDenied, Unavailable
+from core.errors import Conflict, InvalidRequest, NotFound, PermissionDenied, Unavailable
 from server.engine.admin import ENGINE_UNAVAILABLE, Probe
 from server.engine.driver import EngineDriver
 from server.migrations import migrate
@@ -132,6 +132,24 @@ async def test_a_version_that_answers_otherwise_than_before_is_refused(stage: St
     stage.plugin.candidates["coach@1"] = {"Hello": -9.0, "I": -0.01}
     with pytest.raises(InvalidRequest, match="no longer answers"):
         await stage.use(1)
+
+
+async def test_a_pinned_version_is_loaded_and_answers_without_a_change_for_anybody_else(stage: Stage) -> None:
+    await stage.use(stage.add_version())
+    second = stage.add_version()
+    assert await stage.releases.pinned("coach", second) == "coach@2"
+    assert stage.plugin.resident == {"coach@1": True, "coach@2": False}
+    assert stage.releases.resolve("coach") == "coach@1"
+
+
+async def test_what_is_not_registered_or_of_another_base_cannot_be_pinned(stage: Stage) -> None:
+    stage.add_version()
+    with pytest.raises(NotFound, match="no adapter version 'coach@2'"):
+        await stage.releases.pinned("coach", 2)
+    stage.served.append(replace(stage.served[0], fingerprint="0" * 64))
+    with pytest.raises(InvalidRequest, match="another base model"):
+        await stage.releases.pinned("coach", 1)
+    assert stage.plugin.resident == {}
 
 
 async def test_a_restored_engine_gets_its_adapters_back(stage: Stage) -> None:

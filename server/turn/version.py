@@ -1,0 +1,43 @@
+"""Which adapter version answers a request: the one that the rollout says, or one that an evaluator pins."""
+
+from core.errors import InvalidRequest
+from core.principal import Principal, Scope
+from server.engine_port import Releases
+from server.personas.loader import Persona
+
+PIN_HEADER = "X-Repertory-Adapter-Version"
+_MOST_DIGITS = 9
+
+
+async def version_for(persona: Persona, principal: Principal, releases: Releases, pin: str | None) -> str | None:
+    """Return the engine name of the version that answers, or None for the base model.
+
+    Args:
+        persona: who answers.
+        principal: who asks; a pin needs the scope `adapters`.
+        releases: knows the versions.
+        pin: value of the header, where the request has it.
+
+    Raises:
+        PermissionDenied: the caller may not pin.
+        InvalidRequest: there is nothing to pin, or the value is no version number.
+        NotFound: there is no such version, or its files do not fit their manifest.
+        Unavailable: no version can be served; the message says why.
+    """
+    adapter = persona.spec.model.adapter
+    if pin is None:
+        return releases.resolve(adapter) if adapter else None
+    principal.require(Scope.ADAPTERS)
+    if adapter is None:
+        raise InvalidRequest(
+            f"{persona.id!r} has no adapter, so no version can be pinned. Leave {PIN_HEADER} out.",
+            code="no_adapter",
+            param=PIN_HEADER,
+        )
+    if not (pin.isascii() and pin.isdigit() and len(pin) <= _MOST_DIGITS):
+        raise InvalidRequest(
+            f"{PIN_HEADER} takes the number of a version, such as 3; {pin[:40]!r} is none.",
+            code="invalid_value",
+            param=PIN_HEADER,
+        )
+    return await releases.pinned(adapter, int(pin))
