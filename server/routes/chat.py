@@ -15,6 +15,7 @@ from server.turn.record import TurnRecord, observed, observed_stream
 from server.turn.request import ChatRequest
 from server.turn.turn import ChatTurn
 from server.turn.usage import UsageSum
+from server.turn.version import PIN_HEADER, version_for
 from server.wire import JsonResponse
 
 router = APIRouter()
@@ -25,25 +26,28 @@ async def create_chat_completion(request: Request, services: TheServices, princi
     """Answer as a persona, whole or streamed."""
     principal.require(Scope.CHAT)
     asked = await read_body(request, ChatRequest)
-    context = _context(services, principal, asked, base_url_of(request, services.settings))
+    pin = request.headers.get(PIN_HEADER)
+    context = await _context(services, principal, asked, base_url_of(request, services.settings), pin)
     turn, record = ChatTurn(services, context), context.record
     if asked.stream:
         return EventStream(observed_stream(turn.stream(), record, services.observers))
     return JsonResponse(await unless_gone(request, lambda: observed(turn.complete, record, services.observers)))
 
 
-def _context(services: Services, principal: Principal, asked: ChatRequest, base_url: str) -> TurnContext:
+async def _context(
+    services: Services, principal: Principal, asked: ChatRequest, base_url: str, pin: str | None
+) -> TurnContext:
     persona = services.personas.get(asked.model, principal)
     names = {operation.name for operation in persona.actions.operations}
     check_reserved(asked, names.__contains__, has_actions=bool(names))
-    base, adapter = persona.spec.model.base, persona.spec.model.adapter
+    base = persona.spec.model.base
     if base is not None and base != services.engine.base_model:
         raise Unavailable(
             f"{persona.id!r} is made for the base model {base!r}, but {services.engine.base_model!r} runs. "
             "Set REPERTORY_BASE_MODEL, or change model.base in the persona.",
             code="base_model_differs",
         )
-    version = services.releases.resolve(adapter) if adapter else None
+    version = await version_for(persona, principal, services.releases, pin)
     own_steps = persona.spec.model.limits.max_steps or services.settings.max_steps
     record = TurnRecord(
         completion=new_id("chatcmpl"),
