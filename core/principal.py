@@ -18,6 +18,19 @@ class Scope(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a holder may ask for; None is no limit. A day is a day of UTC."""
+
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    requests_per_day: int | None = None
+    tokens_per_day: int | None = None
+
+
+NO_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
 class Principal:
     """The holder of a key, or the anonymous local user.
 
@@ -25,11 +38,13 @@ class Principal:
         id: stable name of the holder; files, conversations and approvals belong to it.
         scopes: what the holder may do; `ADMIN` implies every other scope.
         personas: the personas that the key is limited to, or None for all.
+        limits: how much the holder may ask for.
     """
 
     id: PrincipalId
     scopes: frozenset[Scope]
     personas: frozenset[PersonaId] | None = None
+    limits: Limits = NO_LIMITS
 
     def may(self, scope: Scope) -> bool:
         """Tell whether the holder has `scope`."""

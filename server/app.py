@@ -12,11 +12,13 @@ from server.background import kept_running
 from server.middleware.body import BodyGuard
 from server.middleware.callers import CallerGuard
 from server.middleware.edge import Edge
-from server.routes import approvals, chat, embeddings, files, health, knowledge, models, personas
+from server.routes import approvals, chat, embeddings, files, health, keys, knowledge, models, personas, usage
 from server.services import Services
+from server.usage.answers import LIMIT_HEADERS, on_limit_reached
+from server.usage.limit import LimitReached
 from server.wire import install_error_handlers
 
-_ROUTERS = (chat, models, embeddings, files, health, personas, approvals, knowledge)
+_ROUTERS = (chat, models, embeddings, files, health, personas, approvals, knowledge, keys, usage)
 
 
 def create_app(services: Services, *, routers: Sequence[APIRouter] = ()) -> FastAPI:
@@ -43,6 +45,7 @@ def create_app(services: Services, *, routers: Sequence[APIRouter] = ()) -> Fast
     for router in routers:
         app.include_router(router)
     install_error_handlers(app)
+    app.add_exception_handler(LimitReached, on_limit_reached)
     _add_layers(app, services)
     return app
 
@@ -55,9 +58,9 @@ def _add_layers(app: FastAPI, services: Services) -> None:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(settings.allowed_origins),
-            allow_methods=["GET", "POST"],
+            allow_methods=["GET", "POST", "PATCH", "DELETE"],
             allow_headers=["*"],
-            expose_headers=["x-request-id", "retry-after"],
+            expose_headers=["x-request-id", "retry-after", *LIMIT_HEADERS],
         )
     app.add_middleware(
         CallerGuard,
@@ -73,6 +76,8 @@ def _add_layers(app: FastAPI, services: Services) -> None:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
     async with anyio.create_task_group() as background:
+        background.start_soon(kept_running, "Watching the keys", services.keys.live.watch)
+        background.start_soon(kept_running, "Writing usage", services.meter.ledger.run)
         background.start_soon(kept_running, "Reading the knowledge", services.sync.keep_up)
         watch = partial(services.personas.watch, services.sync.run)
         background.start_soon(kept_running, "Watching the persona files", watch)

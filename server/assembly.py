@@ -17,6 +17,8 @@ from server.personas.schema import PersonaSpec
 from server.services import Services
 from server.settings import Settings
 from server.turn.reported import Reported
+from server.usage.ledger import Ledger
+from server.usage.meter import Meter
 
 
 def assemble(
@@ -42,6 +44,7 @@ def assemble(
         clock=clock,
         keys=keys,
         gate=Gate.of(settings, keys),
+        meter=Meter(Ledger(database), clock),
         personas=personas,
         engine=engine,
         releases=releases,

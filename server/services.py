@@ -16,6 +16,7 @@ from server.personas.library import PersonaLibrary
 from server.settings import Settings
 from server.turn.record import TurnObserver
 from server.turn.reported import Reported
+from server.usage.meter import Meter
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Services:
     clock: Clock
     keys: Keys
     gate: Gate
+    meter: Meter
     personas: PersonaLibrary
     engine: Engine
     releases: Releases

@@ -36,6 +36,14 @@ class Settings(BaseSettings):
         (), description="Origins of web pages that may call the API, comma-separated."
     )
     require_keys: bool = Field(False, description="Ask for an API key on /v1 even on loopback.")
+    anonymous_requests_per_minute: int | None = Field(
+        None, ge=1, description="Requests that all programs without a key may make in a minute, together."
+    )
+    anonymous_tokens_per_minute: int | None = Field(
+        None, ge=1, description="Tokens that they may use in a minute, prompts and answers together."
+    )
+    anonymous_requests_per_day: int | None = Field(None, ge=1, description="Requests in a day of UTC.")
+    anonymous_tokens_per_day: int | None = Field(None, ge=1, description="Tokens in a day of UTC.")
 
     data_dir: Path = Field(Path("data"), description="Database, adapters and indexes of this server.")
     models_dir: Path = Field(ROOT / "models", description="Where the base and the embedding model lie.")

@@ -3,7 +3,7 @@
 Knows bytes, never what they say.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 
 import anyio
@@ -33,12 +33,20 @@ class EventStream(Response):
 
     Args:
         frames: whole server-sent events.
+        headers: further headers of the response.
         keep_alive: seconds of silence after which a comment is sent.
     """
 
-    def __init__(self, frames: AsyncGenerator[bytes, None], *, keep_alive: float = 10.0) -> None:
+    def __init__(
+        self,
+        frames: AsyncGenerator[bytes, None],
+        *,
+        headers: Mapping[str, str] | None = None,
+        keep_alive: float = 10.0,
+    ) -> None:
         super().__init__()
         self._frames = frames
+        self._sent_headers = [*_HEADERS, *((n.encode(), v.encode()) for n, v in (headers or {}).items())]
         self._keep_alive = keep_alive
         self._started = False
         self._last_sent = 0.0
@@ -82,7 +90,7 @@ class EventStream(Response):
         async with self._sending:
             if not self._started:
                 self._started = True
-                await send({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
+                await send({"type": "http.response.start", "status": 200, "headers": list(self._sent_headers)})
             await send({"type": "http.response.body", "body": data, "more_body": True})
             self._last_sent = anyio.current_time()
 

@@ -1,6 +1,6 @@
 """The table of API keys. Holds hashes only."""
 
-from sqlalchemy import JSON, Boolean, Column, Float, MetaData, String, Table
+from sqlalchemy import JSON, Boolean, Column, Float, Integer, MetaData, String, Table
 
 metadata = MetaData()
 
@@ -15,4 +15,8 @@ keys = Table(
     Column("bootstrap", Boolean, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("revoked_at", Float, nullable=True),
+    Column("requests_per_minute", Integer, nullable=True),
+    Column("tokens_per_minute", Integer, nullable=True),
+    Column("requests_per_day", Integer, nullable=True),
+    Column("tokens_per_day", Integer, nullable=True),
 )

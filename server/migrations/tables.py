@@ -7,6 +7,7 @@ from adapters.tables import metadata as adapters_metadata
 from retrieval.tables import metadata as retrieval_metadata
 from server.keys.tables import metadata as keys_metadata
 from server.turn.reported import metadata as turn_metadata
+from server.usage.tables import metadata as usage_metadata
 
 ALL: tuple[MetaData, ...] = (
     retrieval_metadata,
@@ -14,4 +15,5 @@ ALL: tuple[MetaData, ...] = (
     actions_metadata,
     keys_metadata,
     turn_metadata,
+    usage_metadata,
 )

@@ -16,6 +16,8 @@ from server.turn.request import ChatRequest
 from server.turn.turn import ChatTurn
 from server.turn.usage import UsageSum
 from server.turn.version import PIN_HEADER, version_for
+from server.usage.answers import limit_headers
+from server.usage.estimate import longest_answer, prompt_tokens
 from server.wire import JsonResponse
 
 router = APIRouter()
@@ -29,9 +31,19 @@ async def create_chat_completion(request: Request, services: TheServices, princi
     pin = request.headers.get(PIN_HEADER)
     context = await _context(services, principal, asked, base_url_of(request, services.settings), pin)
     turn, record = ChatTurn(services, context), context.record
+    admission = services.meter.admit(
+        principal,
+        context.persona.id,
+        prompt=prompt_tokens(asked),
+        answer=longest_answer(asked, context.persona.spec.model),
+    )
+    observers = (*services.observers, admission)
     if asked.stream:
-        return EventStream(observed_stream(turn.stream(), record, services.observers))
-    return JsonResponse(await unless_gone(request, lambda: observed(turn.complete, record, services.observers)))
+        return EventStream(
+            observed_stream(turn.stream(), record, observers), headers=limit_headers(admission.standings())
+        )
+    answer = await unless_gone(request, lambda: observed(turn.complete, record, observers))
+    return JsonResponse(answer, headers=limit_headers(admission.standings()))
 
 
 async def _context(

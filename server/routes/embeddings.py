@@ -14,11 +14,12 @@ from retrieval.records import Vectors
 from server.access import Caller
 from server.requests import read_body
 from server.services import TheServices
+from server.usage.answers import limit_headers
+from server.usage.estimate import text_tokens
 from server.wire import JsonResponse
 
 router = APIRouter()
 MODEL = "all-MiniLM-L6-v2"
-_WORDPIECE_BYTES = 4
 
 
 class EmbeddingRequest(BaseModel):
@@ -47,8 +48,10 @@ async def create_embeddings(request: Request, services: TheServices, principal: 
             code="unsupported_value",
             param="dimensions",
         )
-    vectors = await anyio.to_thread.run_sync(services.embedder.embed, texts)
-    tokens = sum(-(-len(text.encode()) // _WORDPIECE_BYTES) for text in texts)
+    tokens = text_tokens(texts)
+    admission = services.meter.admit(principal, MODEL, prompt=tokens)
+    with admission.embedding():
+        vectors = await anyio.to_thread.run_sync(services.embedder.embed, texts)
     return JsonResponse(
         {
             "object": "list",
@@ -58,7 +61,8 @@ async def create_embeddings(request: Request, services: TheServices, principal: 
                 for index, vector in enumerate(_encoded(vectors, asked.encoding_format))
             ],
             "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
-        }
+        },
+        headers=limit_headers(admission.standings()),
     )
 
 

@@ -1,0 +1,1 @@
+"""What keys have used, and holding them to their limits."""

@@ -1,0 +1,185 @@
+"""Letting requests in within the limits of their holder, and counting what they used.
+
+A request comes in while anything is left of each limit. It then reserves itself, the tokens of its prompt as
+far as they can be guessed, and the longest answer that it may get; its end puts the true figures in their place.
+So however many come at once, a limit is passed by at most one request's own size (and by what the server adds to
+its prompt). Everything happens in memory and in the event loop, so two requests never see the same remainder.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from core.clock import Clock
+from core.ids import PrincipalId
+from core.principal import NO_LIMITS, Principal
+from server.turn.record import TurnRecord
+from server.usage.bucket import Bucket
+from server.usage.counts import Counts, day_of, seconds_to_midnight
+from server.usage.ledger import Ledger
+from server.usage.limit import LimitReached, Reached, Standing
+
+_HELD_SECONDS = 1.0
+"""When to ask again where running requests hold what is left: any of them may end."""
+
+
+@dataclass(slots=True)
+class Account:
+    """What one holder has under way, and its buckets."""
+
+    requests: Bucket = field(default_factory=Bucket)
+    tokens: Bucket = field(default_factory=Bucket)
+    running: int = 0
+    reserved: int = 0
+
+
+@dataclass(slots=True)
+class Admission:
+    """One request that was let in; `finished` or `ended` must be called once, however it ends.
+
+    As an observer of turns it goes along with its own turn.
+    """
+
+    meter: "Meter"
+    principal: Principal
+    persona: str
+    day: str
+    prompt: int
+    answer: int
+
+    def finished(self, record: TurnRecord) -> None:
+        """Count a chat turn. What the engine did not get to tell is estimated by what was seen."""
+        total = record.tokens()
+        prompt, completion = total["prompt_tokens"], total["completion_tokens"]
+        broken = record.usage.calls > 0 and (record.abandoned or record.error is not None)
+        if broken:
+            seen = len(record.gaps) + (record.first_token is not None)
+            prompt, completion = max(prompt, self.prompt), max(completion, seen)
+        self.ended(
+            Counts(
+                requests=1,
+                errors=int(record.error is not None),
+                abandoned=int(record.abandoned),
+                estimated=int(broken),
+                prompt_tokens=prompt,
+                completion_tokens=completion,
+                cached_tokens=(total.get("prompt_tokens_details") or {}).get("cached_tokens", 0),
+            )
+        )
+
+    def ended(self, counts: Counts) -> None:
+        """Count the request and give back what it reserved too much."""
+        self.meter.settle(self, counts)
+
+    @contextmanager
+    def embedding(self) -> Iterator[None]:
+        """Count what runs in the block as the embedding of the prompt."""
+        errors = abandoned = 0
+        try:
+            yield
+        except Exception:
+            errors = 1
+            raise
+        except BaseException:
+            abandoned = 1
+            raise
+        finally:
+            tokens = 0 if errors else self.prompt
+            self.ended(Counts(requests=1, errors=errors, abandoned=abandoned, prompt_tokens=tokens))
+
+    def standings(self) -> tuple[Standing, ...]:
+        """Return where the holder stands now."""
+        return self.meter.standings(self.principal)
+
+
+class Meter:
+    """Admits requests and counts them.
+
+    Args:
+        ledger: where counts go.
+        clock: the wall clock; it says which day it is.
+        monotonic: seconds that only go on; minutes are measured by it.
+    """
+
+    def __init__(self, ledger: Ledger, clock: Clock, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self.ledger = ledger
+        self._clock = clock
+        self._monotonic = monotonic
+        self._accounts: dict[PrincipalId, Account] = {}
+
+    def admit(self, principal: Principal, persona: str, *, prompt: int, answer: int = 0) -> Admission:
+        """Let a request in.
+
+        Args:
+            principal: who asks.
+            persona: whom; for other models their name.
+            prompt: tokens of what the client sent, roughly.
+            answer: the most tokens that it may get.
+
+        Raises:
+            LimitReached: nothing is left of a limit; the message names it and the wait.
+        """
+        limits, day = principal.limits, day_of(self._clock())
+        if limits != NO_LIMITS:
+            account = self._accounts.setdefault(principal.id, Account())
+            standings = self._standings(principal, account)
+            if reached := [self._reached(one, principal, account) for one in standings if one.left <= 0]:
+                self.ledger.add(day, principal.id, persona, Counts(refused=1))
+                raise LimitReached(max(reached, key=lambda one: one.wait), standings)
+            account.running += 1
+            account.reserved += prompt + answer
+            account.requests.take(1 if limits.requests_per_minute else 0)
+            account.tokens.take(prompt + answer if limits.tokens_per_minute else 0)
+        return Admission(self, principal, persona, day, prompt, answer)
+
+    def settle(self, admission: Admission, counts: Counts) -> None:
+        """Put the true figures of a request in the place of what it reserved."""
+        principal, reserved = admission.principal, admission.prompt + admission.answer
+        self.ledger.add(admission.day, principal.id, admission.persona, counts)
+        if principal.limits == NO_LIMITS:
+            return
+        account = self._accounts[principal.id]
+        account.running -= 1
+        account.reserved -= reserved
+        if limit := principal.limits.tokens_per_minute:
+            account.tokens.drain(limit, self._monotonic())
+            account.tokens.take(counts.tokens - reserved)
+
+    def standings(self, principal: Principal) -> tuple[Standing, ...]:
+        """Return where a holder stands; nothing for one without limits."""
+        if principal.limits == NO_LIMITS:
+            return ()
+        return self._standings(principal, self._accounts.setdefault(principal.id, Account()))
+
+    def _standings(self, principal: Principal, account: Account) -> tuple[Standing, ...]:
+        limits, found = principal.limits, list[Standing]()
+        now = self._monotonic()
+        if limit := limits.requests_per_minute:
+            account.requests.drain(limit, now)
+            left = account.requests.left(limit)
+            found.append(Standing("requests", "minute", limit, left, account.requests.full_again(limit)))
+        if limit := limits.tokens_per_minute:
+            account.tokens.drain(limit, now)
+            left = account.tokens.left(limit)
+            found.append(Standing("tokens", "minute", limit, left, account.tokens.full_again(limit)))
+        if limits.requests_per_day or limits.tokens_per_day:
+            wall = self._clock()
+            used, reset = self.ledger.of_day(day_of(wall), principal.id), seconds_to_midnight(wall)
+            if limit := limits.requests_per_day:
+                left = max(0, limit - used.requests - account.running)
+                found.append(Standing("requests", "day", limit, left, reset))
+            if limit := limits.tokens_per_day:
+                left = max(0, limit - used.tokens - account.reserved)
+                found.append(Standing("tokens", "day", limit, left, reset))
+        return tuple(found)
+
+    def _reached(self, one: Standing, principal: Principal, account: Account) -> Reached:
+        if one.window == "minute" and one.kind == "requests":
+            return Reached(one, account.requests.wait(one.limit))
+        if one.window == "minute":
+            held = account.tokens.used - account.reserved < one.limit and account.reserved > 0
+            return Reached(one, _HELD_SECONDS if held else account.tokens.wait(one.limit), held)
+        used = self.ledger.of_day(day_of(self._clock()), principal.id)
+        held = one.kind == "tokens" and used.tokens < one.limit
+        return Reached(one, _HELD_SECONDS if held else one.reset, held)
