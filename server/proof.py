@@ -4,6 +4,7 @@ Knows probes and what they must differ by; never which version answers.
 """
 
 import asyncio
+from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
 
@@ -23,6 +24,8 @@ _PROBES: tuple[tuple[dict[str, str], ...], ...] = (
 )
 _NO_EFFECT = 0.01
 _SAME_ANSWER = 0.3
+_TIMES_NOISE = 2.0
+"""A difference counts once it is this many times what the base differs from itself while users are served."""
 
 
 class StoredProbes(BaseModel):
@@ -56,13 +59,18 @@ def check_base(version: AdapterVersion, base: ServedBase) -> None:
 async def prove(admin: EngineAdmin, version: AdapterVersion, registry: Registry) -> None:
     """Compare a loaded version's first tokens with the base's, and with its own of the first time.
 
+    The base is asked before and after: in bfloat16 the company in a batch alone moves its answer by more
+    than a version without effect may (docs/adr/0003-float32-on-cpu.md).
+
     Raises:
         InvalidRequest: it has no effect, or another one than when it was first loaded.
     """
     base = (await admin.model_names())[0]
-    with_adapter = [await admin.probe(version.engine_name, messages) for messages in _PROBES]
-    without = [await admin.probe(base, messages) for messages in _PROBES]
-    if max(distance(a, b) for a, b in zip(with_adapter, without, strict=True)) < _NO_EFFECT:
+    before, own, after = [
+        [await admin.probe(model, messages) for messages in _PROBES] for model in (base, version.engine_name, base)
+    ]
+    noise = _TIMES_NOISE * _furthest(before, after)
+    if _furthest(own, before) < max(_NO_EFFECT, noise):
         raise InvalidRequest(
             f"{version.engine_name!r} answers exactly as the base model: its weights have no effect. "
             "Check that it was trained on this base and that its modules carry this model's names.",
@@ -70,17 +78,21 @@ async def prove(admin: EngineAdmin, version: AdapterVersion, registry: Registry)
         )
     kept = await asyncio.to_thread(registry.probe, version.name, version.version)
     if kept is None:
-        seen = StoredProbes(answers=[probe.logprobs for probe in with_adapter])
+        seen = StoredProbes(answers=[probe.logprobs for probe in own])
         content = seen.model_dump()
         await asyncio.to_thread(registry.store_probe, version.name, version.version, content)
         return
     stored = [Probe(answer) for answer in StoredProbes.model_validate(kept).answers]
-    if max(distance(a, b) for a, b in zip(with_adapter, stored, strict=True)) > _SAME_ANSWER:
+    if _furthest(own, stored) > max(_SAME_ANSWER, noise):
         raise InvalidRequest(
             f"{version.engine_name!r} no longer answers as it did when it was first loaded: the engine, "
             "its template or its number format has changed. Undo that change, or train the adapter again.",
             code="adapter_changed",
         )
+
+
+def _furthest(some: Sequence[Probe], others: Sequence[Probe]) -> float:
+    return max(distance(one, other) for one, other in zip(some, others, strict=True))
 
 
 def distance(one: Probe, other: Probe) -> float:

@@ -57,6 +57,7 @@ class AdapterReleases:
         self._serving: dict[str, Serving] = {}
         self._driver: EngineDriver | None = None
         self._change = asyncio.Lock()
+        self._proven: set[tuple[EngineAdmin, str]] = set()
         self._retrying: asyncio.Task[None] | None = None
         self._first_pause = retry_seconds
 
@@ -104,6 +105,7 @@ class AdapterReleases:
             Unavailable: the engine has gone away again.
         """
         async with self._change:  # a `use` under way must not be undone by what was read before it
+            self._proven.clear()
             for name in sorted({v.name for v in await asyncio.to_thread(self._registry.list)}):
                 current = await asyncio.to_thread(self._registry.production, name)
                 if current is None:
@@ -227,12 +229,17 @@ class AdapterReleases:
         return None
 
     async def _prepare(self, engines: Sequence[EngineAdmin], version: AdapterVersion) -> None:
-        """Check its files and its base, load, prove by probe, and pin a version on every engine."""
+        """Check its files and its base, load, prove by probe, and pin a version on every engine.
+
+        A probe is needed once in an engine's life: neither the engine nor the version changes after it.
+        """
         await asyncio.to_thread(self._registry.verify, version.name, version.version)
         check_base(version, await asyncio.to_thread(self._base))
         for admin in engines:
             await admin.load(version.engine_name)
-            await prove(admin, version, self._registry)
+            if (admin, version.engine_name) not in self._proven:
+                await prove(admin, version, self._registry)
+                self._proven.add((admin, version.engine_name))
         await self._keep_warm(engines, version)
 
     async def _keep_warm(self, engines: Sequence[EngineAdmin], version: AdapterVersion) -> None:

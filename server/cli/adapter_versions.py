@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from adapters import AdapterVersion, BaseModel, ImportLimits, Registry, Transition
+from adapters import AdapterVersion, Registry, Transition
 from core.clock import system_clock
 from core.errors import NotFound
 from server.cli.session import Session
-from server.settings import Settings
+from server.served_base import base_of, limits_of
 
 BY = "command line"
 """Who the record names for what is done here."""
@@ -45,14 +45,3 @@ def history_of(session: Session, name: str) -> list[Transition]:
     """Return who moved the versions of an adapter, when and why; oldest first."""
     with session.database() as database:
         return Registry(database, session.settings().adapters_dir, system_clock).history(name)
-
-
-def base_of(settings: Settings) -> BaseModel:
-    """Return the base model that adapters must fit."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return BaseModel.load(settings.base_model_dir, cache=settings.data_dir / "fingerprints.json")
-
-
-def limits_of(settings: Settings) -> ImportLimits:
-    """Return what the engine is started for."""
-    return ImportLimits(max_rank=settings.max_lora_rank)

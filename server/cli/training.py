@@ -11,8 +11,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from adapters import AdapterVersion, Registry, TrainingConfig, TrainingOrder, train
 from adapters.training.progress import Event, Note, Step, Validation
 from core.clock import system_clock
-from server.cli.adapter_versions import BY, base_of, limits_of
+from server.cli.adapter_versions import BY
 from server.cli.session import Session
+from server.served_base import base_of, limits_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,8 @@ class FakePlugin:
         held: engine names whose loading waits until the event is set.
         waiting: set once a loading waits.
         refuses: whether the caller's key is wrong.
+        drift: what each further answer differs from the one before, in nats.
+        probes: models that were asked for log-probabilities, in order.
     """
 
     operators: str = "GroupedPunicaWrapper"
@@ -87,6 +89,8 @@ class FakePlugin:
     held: dict[str, threading.Event] = field(default_factory=dict)
     waiting: threading.Event = field(default_factory=threading.Event)
     refuses: bool = False
+    drift: float = 0.0
+    probes: list[str] = field(default_factory=list)
 
     def handshake(self) -> dict[str, Any]:
         worker = {"operators": self.operators, "slots": [], "resident": [], "pinned": []}
@@ -95,8 +99,10 @@ class FakePlugin:
         return told | limits | {"adapters_dir": "", "workers": [worker]}
 
     def logprobs(self, model: str) -> dict[str, Any]:
+        self.probes.append(model)
+        shift = self.drift * len(self.probes)
         found = self.candidates.get(model, {"Hello": -0.1, "I": -3.0})
-        return {"content": [{"top_logprobs": [{"token": t, "logprob": p} for t, p in found.items()]}]}
+        return {"content": [{"top_logprobs": [{"token": t, "logprob": p - shift} for t, p in found.items()]}]}
 
 
 @dataclass

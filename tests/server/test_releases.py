@@ -130,8 +130,28 @@ async def test_a_version_that_answers_otherwise_than_before_is_refused(stage: St
     await stage.use(stage.add_version())
     await stage.use(stage.add_version())
     stage.plugin.candidates["coach@1"] = {"Hello": -9.0, "I": -0.01}
+    await stage.releases.restore(stage.driver)  # as after a restart of the engine, with other settings
     with pytest.raises(InvalidRequest, match="no longer answers"):
         await stage.use(1)
+
+
+async def test_a_version_is_probed_once_in_an_engines_life(stage: Stage) -> None:
+    await stage.use(stage.add_version())
+    await stage.use(stage.add_version())
+    probed = len(stage.plugin.probes)
+    await stage.use(1)
+    await stage.releases.rollback("coach", by="ada", reason="worse")
+    assert len(stage.plugin.probes) == probed
+    await stage.releases.restore(stage.driver)
+    assert stage.plugin.probes[probed:].count("coach@2") > 0
+
+
+async def test_a_difference_that_the_base_has_from_itself_is_no_effect(stage: Stage) -> None:
+    version = stage.add_version()
+    stage.plugin.candidates[f"coach@{version}"] = {"Hello": -0.1, "I": -3.0}
+    stage.plugin.drift = 0.02
+    with pytest.raises(InvalidRequest, match="exactly as the base"):
+        await stage.use(version)
 
 
 async def test_a_pinned_version_is_loaded_and_answers_without_a_change_for_anybody_else(stage: Stage) -> None:
