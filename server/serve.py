@@ -13,7 +13,6 @@ import uvicorn
 from rich.console import Console
 
 from adapters.base import BaseModel
-from adapters.inspection import ImportLimits
 from adapters.registry import Registry
 from adapters.template import template_of
 from core.clock import system_clock
@@ -32,6 +31,7 @@ from server.keys.store import Keys
 from server.migrations import migrate
 from server.releases import AdapterReleases
 from server.routes import adapters as adapter_routes
+from server.served_base import base_of, limits_of
 from server.services import Services
 from server.settings import Settings
 
@@ -129,11 +129,10 @@ class _Gateway:
             await asyncio.shield(self._stop())
 
     def _import_demo(self) -> None:
-        import_adapters(self._registry, self._base(), ImportLimits(max_rank=self._settings.max_lora_rank))
+        import_adapters(self._registry, self._base(), limits_of(self._settings))
 
     def _base(self) -> BaseModel:
-        settings = self._settings
-        return BaseModel.load(settings.base_model_dir, cache=settings.data_dir / "fingerprints.json")
+        return base_of(self._settings)
 
     def _assemble(self) -> Services:
         return assemble(
