@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from starlette.exceptions import HTTPException
 
 from core.errors import ErrorKind, InternalError, InvalidRequest, RepertoryError
+from server.observe.request import note_error
 
 _LOG = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ class JsonResponse(Response):
 
 def error_body(error: RepertoryError) -> dict[str, dict[str, str | None]]:
     """Return OpenAI's error object for `error`: always message, type, param and code."""
+    note_error(error.code)
     return {
         "error": {
             "message": error.message,
@@ -128,12 +130,11 @@ def unexpected(error: Exception, request_id: str) -> InternalError:
 
 
 def _most_telling(error: ValidationError | RequestValidationError) -> ErrorDetails:
-    """Return the first complaint, or the deepest of those that a union's members make at the same place."""
+    """Return the first complaint; of those that a union's members make there, the one that came furthest."""
     complaints: list[ErrorDetails] = list(error.errors())
     place = _dotted(complaints[0]["loc"])
-    return max(
-        (one for one in complaints if _dotted(one["loc"]).startswith(place)), key=lambda one: len(one["loc"])
-    )
+    here = [one for one in complaints if _dotted(one["loc"]).startswith(place)]
+    return max(here, key=lambda one: (len(one["loc"]), not one["type"].endswith("_type")))
 
 
 def _dotted(location: tuple[int | str, ...]) -> str:
@@ -164,6 +165,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
         message, code = f"{request.url.path} does not take {request.method}.", "method_not_allowed"
     else:
         message, code = str(error.detail), HTTPStatus(status).name.lower()
+    note_error(code)
     kind = "server_error" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "invalid_request_error"
     body = {"error": {"message": message, "type": kind, "param": None, "code": code}}
     return JsonResponse(body, status_code=status, headers=dict(error.headers or {}))
