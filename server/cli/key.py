@@ -1,21 +1,29 @@
 """`repertory key …`: works on the data directory, with or without a running server."""
 
 import time
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from core.clock import system_clock
 from core.ids import PersonaId
-from core.principal import Scope
+from core.principal import Limits, Scope
 from server.cli.output import print_json, print_table
 from server.cli.session import Session
 
 if TYPE_CHECKING:
-    from server.keys.store import Key
+    from server.keys.key import Key
 
-app = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
+app = typer.Typer(help="Make, list, limit and revoke API keys.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
+Name = Annotated[str, typer.Argument(help="Name of the key.")]
+RequestsPerMinute = Annotated[
+    int | None, typer.Option(min=0, help="Requests in a minute; 0 takes the limit away.")
+]
+TokensPerMinute = Annotated[int | None, typer.Option(min=0, help="Tokens in a minute, prompts and answers.")]
+RequestsPerDay = Annotated[int | None, typer.Option(min=0, help="Requests in a day of UTC.")]
+TokensPerDay = Annotated[int | None, typer.Option(min=0, help="Tokens in a day of UTC.")]
 
 
 @app.command()
@@ -24,6 +32,10 @@ def create(
     name: Annotated[str, typer.Argument(help="Who holds the key, such as `slack-bot`.")],
     scope: Annotated[list[Scope] | None, typer.Option(help="A right; repeat for more.")] = None,
     persona: Annotated[list[str] | None, typer.Option(help="Limit to this persona; repeat for more.")] = None,
+    requests_per_minute: RequestsPerMinute = None,
+    tokens_per_minute: TokensPerMinute = None,
+    requests_per_day: RequestsPerDay = None,
+    tokens_per_day: TokensPerDay = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a key and show its secret, this once."""
@@ -31,8 +43,11 @@ def create(
 
     scopes = scope or [Scope.CHAT]
     personas = [PersonaId(one) for one in persona] if persona else None
+    limits = Limits(
+        requests_per_minute or None, tokens_per_minute or None, requests_per_day or None, tokens_per_day or None
+    )
     with Session.of(ctx).database() as database:
-        key, secret = Keys(database, system_clock).create(name, scopes, personas)
+        key, secret = Keys(database, system_clock).create(name, scopes, personas, limits)
     if as_json:
         print_json({**_shown(key), "secret": secret})
         return
@@ -51,12 +66,13 @@ def list_(ctx: typer.Context, as_json: AsJson = False) -> None:
         print_json([_shown(key) for key in keys])
         return
     print_table(
-        ("name", "scopes", "personas", "made", "state"),
+        ("name", "scopes", "personas", "limits", "made", "state"),
         [
             (
                 key.name,
                 ", ".join(sorted(key.scopes)),
                 "all" if key.personas is None else ", ".join(sorted(key.personas)),
+                _limits(key),
                 time.strftime("%Y-%m-%d %H:%M", time.localtime(key.created_at)),
                 "live" if key.revoked_at is None else "revoked",
             )
@@ -67,8 +83,36 @@ def list_(ctx: typer.Context, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def revoke(ctx: typer.Context, name: Annotated[str, typer.Argument(help="Name of the key.")]) -> None:
-    """Make a key useless from the next request on."""
+def limit(
+    ctx: typer.Context,
+    name: Name,
+    requests_per_minute: RequestsPerMinute = None,
+    tokens_per_minute: TokensPerMinute = None,
+    requests_per_day: RequestsPerDay = None,
+    tokens_per_day: TokensPerDay = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change what a key may use, from the next second on; what is not said stays."""
+    from server.keys.store import Keys
+
+    said = {
+        "requests_per_minute": requests_per_minute,
+        "tokens_per_minute": tokens_per_minute,
+        "requests_per_day": requests_per_day,
+        "tokens_per_day": tokens_per_day,
+    }
+    changes = {one: value or None for one, value in said.items() if value is not None}
+    with Session.of(ctx).database() as database:
+        key = Keys(database, system_clock).limit(name, changes)
+    if as_json:
+        print_json(_shown(key))
+    else:
+        typer.echo(f"Limits of {key.name!r}: {_limits(key)}.")
+
+
+@app.command()
+def revoke(ctx: typer.Context, name: Name) -> None:
+    """Make a key useless from the next second on."""
     from server.keys.store import Keys
 
     with Session.of(ctx).database() as database:
@@ -76,11 +120,17 @@ def revoke(ctx: typer.Context, name: Annotated[str, typer.Argument(help="Name of
     typer.echo(f"Revoked {key.name!r}.")
 
 
+def _limits(key: "Key") -> str:
+    said = {name: value for name, value in asdict(key.limits).items() if value is not None}
+    return ", ".join(f"{value} {name.replace('_per_', '/')}" for name, value in said.items()) or "none"
+
+
 def _shown(key: "Key") -> dict[str, object]:
     return {
         "name": key.name,
         "scopes": sorted(key.scopes),
         "personas": None if key.personas is None else sorted(key.personas),
+        "limits": asdict(key.limits),
         "created_at": key.created_at,
         "revoked_at": key.revoked_at,
     }

@@ -1,5 +1,6 @@
 """`/api/keys`: making, listing, limiting and revoking keys, for administrators."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 import anyio
@@ -9,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from core.ids import PersonaId
 from core.principal import Limits, Scope
 from server.access import KeyHolder
-from server.keys.key import LIMITS, Key
+from server.keys.key import Key
 from server.requests import read_body
 from server.services import TheServices
 from server.wire import JsonResponse
@@ -78,12 +79,12 @@ async def revoke_key(name: str, services: TheServices, principal: KeyHolder) -> 
 
 
 def shown(key: Key) -> dict[str, object]:
-    """Return a key as the API and the command line tell it."""
+    """Return a key as the API tells it."""
     return {
         "name": key.name,
         "scopes": sorted(key.scopes),
         "personas": None if key.personas is None else sorted(key.personas),
-        "limits": {name: getattr(key.limits, name) for name in LIMITS},
+        "limits": asdict(key.limits),
         "created_at": key.created_at,
         "revoked_at": key.revoked_at,
     }

@@ -1,11 +1,15 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from core.clock import system_clock
 from core.database import Database
-from core.ids import PersonaId
-from core.principal import Scope
+from core.ids import PersonaId, PrincipalId
+from core.principal import Limits, Scope
 from server.keys.store import Keys
+from server.usage.counts import Counts, day_of
+from server.usage.ledger import Ledger
 from tests.cli.conftest import Run
 
 
@@ -49,3 +53,55 @@ def test_revoking_an_unknown_key_is_one_sentence_and_exit_code_1(run: Run) -> No
 
 def test_an_unknown_scope_is_a_usage_error(run: Run) -> None:
     assert run("key", "create", "bot", "--scope", "everything").code == 2
+
+
+def test_limits_are_set_changed_and_taken_away_one_by_one(run: Run, data_dir: Path) -> None:
+    secret = run("key", "create", "bot", "--requests-per-minute", "60", "--tokens-per-day", "9000").out.strip()
+    changed = run("key", "limit", "bot", "--requests-per-minute", "0", "--requests-per-day", "500")
+    assert changed.out == "Limits of 'bot': 500 requests/day, 9000 tokens/day.\n"
+    assert "500 requests/day" in run("key", "list").out
+    database = Database(data_dir / "repertory.db")
+    key = Keys(database, system_clock).find(secret)
+    database.close()
+    assert key is not None
+    assert key.principal.limits == Limits(requests_per_day=500, tokens_per_day=9000)
+
+
+def test_a_limit_below_nothing_is_a_usage_error_and_one_for_nobody_exit_code_1(run: Run) -> None:
+    assert run("key", "create", "bot", "--tokens-per-minute", "-1").code == 2
+    assert run("key", "limit", "nobody", "--tokens-per-minute", "5").code == 1
+
+
+@pytest.fixture
+def used(run: Run, data_dir: Path) -> None:
+    run("key", "list")  # makes the database
+    database = Database(data_dir / "repertory.db")
+    ledger, now = Ledger(database), system_clock()
+    for days, principal, persona, tokens in (
+        (0, "key:bot", "plain", 7),
+        (0, "key:bot", "tuned", 20),
+        (1, "anonymous", "plain", 300),
+        (40, "key:bot", "plain", 4000),
+    ):
+        counts = Counts(requests=1, prompt_tokens=tokens)
+        ledger.add(day_of(now - days * 86_400), PrincipalId(principal), persona, counts)
+    ledger.write()
+    database.close()
+
+
+@pytest.mark.usefixtures("used")
+def test_usage_is_shown_by_key_persona_and_day(run: Run) -> None:
+    lines = json.loads(run("usage", "--json").out)
+    assert [(one["key"], one["persona"], one["prompt_tokens"]) for one in lines] == [
+        ("anonymous", "plain", 300),
+        ("bot", "plain", 7),
+        ("bot", "tuned", 20),
+    ]
+    assert len(json.loads(run("usage", "--json", "--days", "60").out)) == 4
+    table = run("usage", "--key", "bot", "--persona", "tuned").out
+    assert "20" in table
+    assert "plain" not in table
+
+
+def test_no_usage_is_a_sentence(run: Run) -> None:
+    assert run("usage").out == "Nothing was used in the last 30 days.\n"
