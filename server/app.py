@@ -12,13 +12,13 @@ from server.background import kept_running
 from server.middleware.body import BodyGuard
 from server.middleware.callers import CallerGuard
 from server.middleware.edge import Edge
-from server.routes import approvals, chat, embeddings, files, health, keys, knowledge, models, personas, usage
+from server.routes import approvals, chat, embeddings, files, health, keys, knowledge, metrics, models, personas, usage
 from server.services import Services
 from server.usage.answers import LIMIT_HEADERS, on_limit_reached
 from server.usage.limit import LimitReached
 from server.wire import install_error_handlers
 
-_ROUTERS = (chat, models, embeddings, files, health, personas, approvals, knowledge, keys, usage)
+_ROUTERS = (chat, models, embeddings, files, health, metrics, personas, approvals, knowledge, keys, usage)
 
 
 def create_app(services: Services, *, routers: Sequence[APIRouter] = ()) -> FastAPI:
@@ -69,7 +69,7 @@ def _add_layers(app: FastAPI, services: Services) -> None:
         allowed_origins=settings.allowed_origins,
         public_url=settings.public_url,
     )
-    app.add_middleware(Edge)
+    app.add_middleware(Edge, counter=services.metrics.http)
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ from server.engine_port import Engine, Releases
 from server.keys.gate import Gate
 from server.keys.store import Keys
 from server.knowledge_sync import KnowledgeSync
+from server.observe.metrics import Metrics
 from server.personas.library import PersonaLibrary
 from server.personas.loader import LoadActions
 from server.personas.schema import PersonaSpec
@@ -39,6 +40,8 @@ def assemble(
     knowledge = Knowledge(database, embedder, settings.indexes_dir)
     approvals = Approvals(database, clock)
     approvals.mark_interrupted()
+    sync = KnowledgeSync(knowledge, personas, settings.knowledge_root)
+    metrics = Metrics(personas, sync, engine)
     return Services(
         settings=settings,
         clock=clock,
@@ -50,9 +53,11 @@ def assemble(
         releases=releases,
         embedder=embedder,
         knowledge=knowledge,
-        sync=KnowledgeSync(knowledge, personas, settings.knowledge_root),
+        sync=sync,
         approvals=approvals,
         reported=Reported(database, clock),
+        metrics=metrics,
+        observers=(metrics.turns,),
     )
 
 

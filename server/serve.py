@@ -117,6 +117,7 @@ class _Gateway:
             )
             await asyncio.to_thread(self._embedder.start)
             services = await asyncio.to_thread(self._assemble)
+            services.metrics.attach(self._driver)
             app = create_app(services, routers=[adapter_routes.router])
             app.state.registry = self._registry
             self.server = _Server(_uvicorn(app, settings))

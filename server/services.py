@@ -12,6 +12,7 @@ from server.engine_port import Engine, Releases
 from server.keys.gate import Gate
 from server.keys.store import Keys
 from server.knowledge_sync import KnowledgeSync
+from server.observe.metrics import Metrics
 from server.personas.library import PersonaLibrary
 from server.settings import Settings
 from server.turn.record import TurnObserver
@@ -36,6 +37,7 @@ class Services:
     sync: KnowledgeSync
     approvals: Approvals
     reported: Reported
+    metrics: Metrics
     observers: tuple[TurnObserver, ...] = ()
 
 

@@ -89,6 +89,15 @@ class Settings(BaseSettings):
     )
     secrets_file: Path | None = Field(None, description="YAML file of the secrets that actions may use.")
     tracker_port: int = Field(8100, ge=0, le=65535, description="Port of the demo ticket tracker.")
+    metrics_open: bool = Field(False, description="Answer /metrics without a key even where /v1 asks for one.")
+    log_format: str = Field("text", pattern="^(text|json)$", description="Log lines for eyes, or as JSON objects.")
+    otlp_endpoint: str | None = Field(
+        None, description="URL that traces are sent to, by OTLP over HTTP; empty sends none."
+    )
+    otlp_headers: SecretStr | None = Field(None, description="Headers for that URL: `name=value`, comma-separated.")
+    trace_ratio: float = Field(
+        1.0, ge=0, le=1, description="Share of turns that are traced, where the client has not decided it."
+    )
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="How much to log.")
 
     @field_validator("allowed_hosts", "allowed_origins", "engine_url", "private_hosts", mode="before")

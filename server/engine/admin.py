@@ -57,6 +57,14 @@ class Handshake(BaseModel):
         return None
 
 
+class ResidentAdapter(BaseModel):
+    """An adapter version in the engine's memory, and its slot in the running batch, if it has one."""
+
+    name: str
+    slot: int | None
+    pinned: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
     """The engine's answer to a probe: the first token's candidates with their log-probabilities."""
@@ -108,6 +116,13 @@ class EngineAdmin:
         response = await self._ask("GET", "/v1/models")
         cards = response.raise_for_status().json()["data"]
         return [card["id"] for card in cards if not card.get("parent")]
+
+    async def residents(self) -> list[ResidentAdapter]:
+        """Return the adapters in memory; none where the plug-in cannot tell."""
+        response = await self._ask("GET", "/v1/repertory/adapters", timeout=5)
+        if not response.is_success:
+            return []
+        return [ResidentAdapter.model_validate(one) for one in response.json()["adapters"]]
 
     async def load(self, name: str) -> None:
         """Load an adapter version into memory.

@@ -18,6 +18,7 @@ from server.engine.backends import backend_of
 from server.engine.client import EngineClient
 from server.engine.process import BASE_MODEL_NAME
 from server.engine_port import Frame, Payload, Readiness
+from server.observe.residents import Resident
 from server.settings import EngineMode, Settings
 
 _LONGEST_BACK_OFF = 60.0
@@ -36,6 +37,7 @@ class EngineDriver:
         admins: one for each engine.
         answering: those of the engines that answer now.
         handshakes: what the plug-in of each of these proved; None where it has none.
+        restarts: how often the engine was lost, or could not be brought up, and is tried again.
     """
 
     def __init__(self, settings: Settings, template: Path | None, on_ready: OnReady) -> None:
@@ -48,6 +50,7 @@ class EngineDriver:
         self._ready_since = math.inf
         self.answering: tuple[EngineAdmin, ...] = ()
         self.handshakes: tuple[Handshake | None, ...] = ()
+        self.restarts = 0
         self._backend, place = backend_of(settings, template)
         self._https = place.clients()
         self.admins = tuple(EngineAdmin(http) for http in self._https)
@@ -95,6 +98,18 @@ class EngineDriver:
             if reason is not None:
                 return f"the engine cannot serve adapters: {reason}"
         return None
+
+    async def residents(self) -> list[Resident]:
+        """Return the adapters in the engines that answer now.
+
+        Raises:
+            Unavailable: one of them has just gone away.
+        """
+        return [
+            Resident(self.admins.index(admin), one.name, one.slot is not None, one.pinned)
+            for admin in self.answering
+            for one in await admin.residents()
+        ]
 
     async def start(self) -> None:
         """Begin to bring the engine up; returns at once."""
@@ -161,5 +176,6 @@ class EngineDriver:
                 back_off = 1.0
             self.disconnected(f"{reason} The next try is in {back_off:.0f} s.", back_off + 30)
             logger.error("%s Next try in %.0f s.", reason, back_off)
+            self.restarts += 1
             await asyncio.sleep(back_off)
             back_off = min(back_off * 2, _LONGEST_BACK_OFF)

@@ -26,6 +26,26 @@ class TimedCall:
     seconds: float
 
 
+class TurnWatcher(Protocol):
+    """Sees the steps of one turn while it runs, as traces need. It must return at once and never raise."""
+
+    def engine_asked(self) -> None:
+        """See a call to the engine go out."""
+        ...
+
+    def engine_answers(self) -> None:
+        """See a frame of the engine's come in; a whole answer is one."""
+        ...
+
+    def searched(self, outcome: str, seconds: float) -> None:
+        """See a search for passages end."""
+        ...
+
+    def called(self, operation: str, state: str, seconds: float) -> None:
+        """See an action call end."""
+        ...
+
+
 @dataclass(slots=True)
 class TurnRecord:
     """One chat turn, filled while it runs and final once its observers see it.
@@ -46,6 +66,7 @@ class TurnRecord:
         error: code of the error that ended the turn.
         abandoned: the client left before the end.
         seconds: duration of the whole turn.
+        watcher: sees the steps as they happen, where the turn is traced.
     """
 
     completion: str
@@ -69,6 +90,7 @@ class TurnRecord:
     error: str | None = None
     abandoned: bool = False
     seconds: float = 0.0
+    watcher: TurnWatcher | None = None
     _asked: float = 0.0
     _last: float = 0.0
 
@@ -77,11 +99,15 @@ class TurnRecord:
         self.usage.started()
         self._asked = time.monotonic()
         self.engine_wait = None
+        if self.watcher is not None:
+            self.watcher.engine_asked()
 
     def engine_answers(self) -> None:
         """Note the engine's first frame of a call; further ones change nothing."""
         if self.engine_wait is None:
             self.engine_wait = time.monotonic() - self._asked
+        if self.watcher is not None:
+            self.watcher.engine_answers()
 
     def token(self) -> None:
         """Note that text or a tool call came from the engine."""
@@ -92,9 +118,18 @@ class TurnRecord:
             self.gaps.append(now - self._last)
         self._last = now
 
+    def searched(self, outcome: str, begun: float) -> None:
+        """Note a search for passages that began at `begun`, in monotonic seconds."""
+        self.retrieval = outcome
+        self.retrieval_seconds = time.monotonic() - begun
+        if self.watcher is not None:
+            self.watcher.searched(outcome, self.retrieval_seconds)
+
     def called(self, operation: str, state: str, seconds: float) -> None:
         """Note an action call."""
         self.calls.append(TimedCall(operation, state, seconds))
+        if self.watcher is not None:
+            self.watcher.called(operation, state, seconds)
 
     def tokens(self) -> Usage:
         """Return the tokens of all engine calls."""

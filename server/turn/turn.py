@@ -6,7 +6,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from actions import Approval
-from core.errors import Unavailable
+from core.errors import RepertoryError, Unavailable
 from server.engine_port import Choice, Frame, Message
 from server.services import Services
 from server.turn import prompt
@@ -181,10 +181,13 @@ class ChatTurn:
 
     async def _find(self, question: str) -> Found:
         record, begun = self._context.record, time.monotonic()
-        found = await find_passages(self._services.knowledge, self._services.sync, self._spec, question)
-        record.retrieval = found.state.value
+        try:
+            found = await find_passages(self._services.knowledge, self._services.sync, self._spec, question)
+        except RepertoryError:
+            record.searched(Retrieval.UNAVAILABLE.value, begun)
+            raise
         if found.state is not Retrieval.NOT_USED:
-            record.retrieval_seconds = time.monotonic() - begun
+            record.searched(found.state.value, begun)
         return found
 
     def _messages(self, told: list[Message], found: Found) -> list[Message]:
