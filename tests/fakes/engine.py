@@ -48,6 +48,7 @@ class Reply:
         dies_after: break the connection after that many pieces.
         hangs_after: fall silent after that many pieces, until the client leaves.
         error_after: send vLLM's error frame after that many pieces.
+        pause: seconds before each piece.
     """
 
     text: str = "Hello from the engine."
@@ -58,6 +59,7 @@ class Reply:
     dies_after: int | None = None
     hangs_after: int | None = None
     error_after: int | None = None
+    pause: float = 0.0
 
 
 class Died(Exception):
@@ -202,6 +204,8 @@ class FakeEngine:
             if reply.hangs_after == number:
                 self.hanging.set()
                 await asyncio.Event().wait()
+            if reply.pause:
+                await asyncio.sleep(reply.pause)
             last = number == len(parts) - 1 and not reply.tool_calls
             for index in range(count):
                 chosen = _choice(index, {"content": piece}, reply.finish if last else None)
