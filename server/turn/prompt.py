@@ -14,6 +14,7 @@ from server.engine_port import FunctionCall, Message, ToolCall
 from server.turn.message import ChatMessage
 
 _TEMPLATE_MARK = re.compile(r"<\|(\w+)\|>")
+_OUR_HEADING = re.compile(r"^(?=# (?:Passages|Actions|Result of|The user's wishes)\b)", re.MULTILINE)
 _WISHES = "# The user's wishes\nThe user asks for this; follow it where the text above allows."
 _PASSAGES_END = "Use the passages where they help and mark what you take from them with [n]."
 _NOTHING = "# Passages\nNothing was found."
@@ -22,6 +23,11 @@ _NOTHING = "# Passages\nNothing was found."
 def unmarked(text: str) -> str:
     """Break chat-template marks such as `<|im_end|>` by a space, so that no text can open a turn of its own."""
     return _TEMPLATE_MARK.sub(r"< |\1| >", text)
+
+
+def theirs(text: str) -> str:
+    """Return a text from outside so that no line of it passes for a part that the server writes."""
+    return _OUR_HEADING.sub("> ", unmarked(text))
 
 
 def system_text(instructions: str, operations: Sequence[Operation], wishes: Sequence[str]) -> str:
@@ -46,7 +52,7 @@ def with_passages(question: str, passages: Sequence[Passage]) -> str:
     if not passages:
         return f"{question}\n\n{_NOTHING}"
     blocks = [
-        f"[{number}] {unmarked(heading_of(passage))}\n{unmarked(passage.text)}"
+        f"[{number}] {unmarked(heading_of(passage))}\n{theirs(passage.text)}"
         for number, passage in enumerate(passages, start=1)
     ]
     return f"{question}\n\n# Passages\n" + "\n\n".join([*blocks, _PASSAGES_END])
@@ -63,7 +69,7 @@ def history(messages: Sequence[ChatMessage]) -> list[Message]:
     for message in messages:
         if message.role in ("system", "developer"):
             continue
-        entry = Message(role=message.role, content=unmarked(message.text))
+        entry = Message(role=message.role, content=theirs(message.text))
         if message.tool_calls:
             entry["tool_calls"] = [
                 ToolCall(
