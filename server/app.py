@@ -10,7 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from server.background import kept_running
 from server.middleware.body import BodyGuard
-from server.middleware.callers import CallerGuard
+from server.middleware.callers import CallerGuard, page_origins
 from server.middleware.edge import Edge
 from server.routes import approvals, chat, embeddings, files, health, keys, knowledge, metrics, models, personas, usage
 from server.services import Services
@@ -57,7 +57,8 @@ def _add_layers(app: FastAPI, services: Services) -> None:
     if settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,
-            allow_origins=list(settings.allowed_origins),
+            allow_origins=sorted(page_origins(settings.allowed_origins)),
+            allow_credentials=True,
             allow_methods=["GET", "POST", "PATCH", "DELETE"],
             allow_headers=["*"],
             expose_headers=["x-request-id", "retry-after", *LIMIT_HEADERS],
