@@ -1,12 +1,13 @@
 """`POST /v1/embeddings`: the embedding model that retrieval uses, in OpenAI's shape."""
 
 import base64
-from typing import Literal
+from typing import Annotated, Literal
 
 import anyio
 import numpy as np
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic.json_schema import JsonSchemaValue
 
 from core.errors import InvalidRequest, ModelNotFound
 from core.principal import Scope
@@ -20,6 +21,8 @@ from server.wire import JsonResponse
 
 router = APIRouter()
 MODEL = "all-MiniLM-L6-v2"
+_TEXT: JsonSchemaValue = {"type": "string", "minLength": 1}
+_INPUT: JsonSchemaValue = {"anyOf": [_TEXT, {"type": "array", "items": _TEXT, "minItems": 1, "maxItems": 2048}]}
 
 
 class EmbeddingRequest(BaseModel):
@@ -28,7 +31,7 @@ class EmbeddingRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: str
-    input: object
+    input: Annotated[object, WithJsonSchema(_INPUT)]
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: int | None = Field(None, ge=1)
     user: str | None = None

@@ -14,6 +14,7 @@ from pydantic import (
     Field,
     StringConstraints,
     Tag,
+    WithJsonSchema,
     model_validator,
 )
 
@@ -113,8 +114,8 @@ class ChatMessage(Lenient):
     name: str | None = Field(None, max_length=64)
     tool_calls: list[CalledTool] | None = Field(None, max_length=128)
     tool_call_id: str | None = None
-    function_call: object = None
-    audio: object = None
+    function_call: Annotated[object, WithJsonSchema({"type": "null"})] = None
+    audio: Annotated[object, WithJsonSchema({"type": "null"})] = None
 
     @model_validator(mode="after")
     def _whole(self) -> "ChatMessage":

@@ -1,0 +1,68 @@
+"""What each address takes and answers: the one table beside the routes.
+
+A route that is missing here fails `tests/wire/test_http_document.py`.
+"""
+
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from core.principal import Scope
+from server.openapi import openai_shapes as v1
+from server.openapi import own_shapes as own
+from server.routes.adapters import RollbackBody, UseBody
+from server.routes.approvals import DecisionBody
+from server.routes.embeddings import EmbeddingRequest
+from server.routes.keys import KeyBody, LimitsBody
+from server.routes.knowledge import SearchBody
+from server.turn.request import ChatRequest
+
+TEXT = "text/plain; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One address with one method.
+
+    Attributes:
+        answer: shape of a JSON answer, or else the media type.
+        scope: what a key needs; None where any key, or none at all, will do.
+        body: what a JSON body must fit.
+        frames: shape of one frame, where the answer may be a stream.
+        open_locally: whether programs on this machine need no key.
+    """
+
+    answer: type[BaseModel] | str
+    scope: Scope | None = None
+    body: type[BaseModel] | None = None
+    frames: type[BaseModel] | None = None
+    open_locally: bool = False
+
+
+OPERATIONS: dict[str, Operation] = {
+    "POST /v1/chat/completions": Operation(
+        v1.ChatCompletion, Scope.CHAT, ChatRequest, v1.ChatCompletionChunk, open_locally=True
+    ),
+    "GET /v1/models": Operation(v1.ModelList, open_locally=True),
+    "GET /v1/models/{model}": Operation(v1.Model, open_locally=True),
+    "POST /v1/embeddings": Operation(v1.EmbeddingList, Scope.KNOWLEDGE, EmbeddingRequest, open_locally=True),
+    "GET /v1/files/{file_id}/content": Operation(TEXT, open_locally=True),
+    "GET /livez": Operation(own.Alive, open_locally=True),
+    "GET /readyz": Operation(own.Ready, open_locally=True),
+    "GET /metrics": Operation("text/plain", Scope.ADMIN, open_locally=True),
+    "GET /openapi.json": Operation("application/json", open_locally=True),
+    "GET /api/personas": Operation(own.PersonaList),
+    "GET /api/approvals": Operation(own.ApprovalList, Scope.APPROVE),
+    "POST /api/approvals/{approval_id}": Operation(own.ApprovalShown, Scope.APPROVE, DecisionBody),
+    "GET /api/knowledge/stores": Operation(own.StoreList, Scope.KNOWLEDGE),
+    "POST /api/knowledge/search": Operation(own.HitList, Scope.KNOWLEDGE, SearchBody),
+    "GET /api/adapters": Operation(own.VersionList, Scope.ADAPTERS),
+    "GET /api/adapters/{name}": Operation(own.AdapterShown, Scope.ADAPTERS),
+    "POST /api/adapters/{name}/use": Operation(own.VersionShown, Scope.ADAPTERS, UseBody),
+    "POST /api/adapters/{name}/rollback": Operation(own.VersionShown, Scope.ADAPTERS, RollbackBody),
+    "GET /api/keys": Operation(own.KeyList, Scope.ADMIN),
+    "POST /api/keys": Operation(own.KeyMade, Scope.ADMIN, KeyBody),
+    "PATCH /api/keys/{name}": Operation(own.KeyShown, Scope.ADMIN, LimitsBody),
+    "DELETE /api/keys/{name}": Operation(own.KeyShown, Scope.ADMIN),
+    "GET /api/usage": Operation(own.UsageReport),
+}

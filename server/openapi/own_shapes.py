@@ -1,0 +1,235 @@
+"""Answers of what is Repertory's own: `/api` and the addresses that watch over the server."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from actions import ApprovalState
+from adapters.version import VersionState
+from core.principal import Scope
+from server.openapi.openai_shapes import JsonObject
+from server.openapi.shape import Shape
+
+
+class Alive(Shape):
+    """The process runs."""
+
+    status: Literal["alive"]
+
+
+class Ready(Shape):
+    """Personas answer."""
+
+    status: Literal["ready"]
+    personas: int
+
+
+class ActionShown(Shape):
+    """What a persona may do."""
+
+    name: str
+    description: str
+    consequential: bool
+
+
+class PersonaShown(Shape):
+    """A persona that serves."""
+
+    id: str
+    name: str
+    description: str
+    revision: str
+    file: str
+    conversation_starters: list[str]
+    adapter: str | None
+    adapter_version: int | None
+    knowledge: list[str]
+    actions: list[ActionShown]
+    ready: bool
+    reason: str | None
+
+
+class ProblemShown(Shape):
+    """What is wrong with a persona's file."""
+
+    file: str
+    line: int
+    field: str
+    message: str
+
+
+class PersonaList(Shape):
+    """The personas that the key may use; administrators also see the problems."""
+
+    object: Literal["list"]
+    data: list[PersonaShown]
+    problems: list[ProblemShown]
+
+
+class ApprovalShown(Shape):
+    """A call that waits for a person, or what became of it."""
+
+    id: str
+    state: ApprovalState
+    persona: str
+    principal: str
+    conversation: str
+    operation: str
+    arguments: JsonObject
+    effect: str = Field(description="Method and address, exactly.")
+    created_at: float
+    expires_at: float
+    decided_by: str | None
+    result: str | None
+
+
+class ApprovalList(Shape):
+    """Calls, the oldest first."""
+
+    object: Literal["list"]
+    data: list[ApprovalShown]
+
+
+class StoreShown(Shape):
+    """A knowledge store."""
+
+    store: str
+    documents: int
+    passages: int
+    synced_at: float | None
+    state: Literal["ready", "reading", "failed"]
+    reason: str | None
+
+
+class StoreList(Shape):
+    """The stores that the key's personas know."""
+
+    object: Literal["list"]
+    data: list[StoreShown]
+
+
+class Hit(Shape):
+    """A passage that was found."""
+
+    store: str
+    document: str
+    path: str
+    title: str
+    heading: str
+    text: str
+    start: int
+    end: int
+    score: float
+    cosine: float
+
+
+class HitList(Shape):
+    """Passages, best first."""
+
+    object: Literal["list"]
+    data: list[Hit]
+    best_cosine: float
+
+
+class VersionShown(Shape):
+    """An adapter version."""
+
+    name: str
+    version: int
+    engine_name: str
+    state: VersionState
+    rank: int
+    digest: str
+    created_at: float
+    warnings: list[str]
+
+
+class VersionList(Shape):
+    """Every version of every adapter."""
+
+    object: Literal["list"]
+    data: list[VersionShown]
+
+
+class StepShown(Shape):
+    """A change of a version's state."""
+
+    version: int
+    from_: VersionState | None = Field(alias="from")
+    to: VersionState
+    by: str
+    reason: str
+    override: bool
+    at: float
+
+
+class AdapterShown(Shape):
+    """The versions of one adapter, and what was done with them."""
+
+    name: str
+    versions: list[VersionShown]
+    history: list[StepShown]
+
+
+class LimitsShown(Shape):
+    """What a key may use; null is without limit."""
+
+    requests_per_minute: int | None
+    tokens_per_minute: int | None
+    requests_per_day: int | None
+    tokens_per_day: int | None
+
+
+class KeyShown(Shape):
+    """A key, without its secret."""
+
+    name: str
+    scopes: list[Scope]
+    personas: list[str] | None
+    limits: LimitsShown
+    created_at: float
+    revoked_at: float | None
+
+
+class KeyMade(KeyShown):
+    """A new key; this answer alone has its secret."""
+
+    secret: str
+
+
+class KeyList(Shape):
+    """All keys, revoked ones included."""
+
+    object: Literal["list"]
+    data: list[KeyShown]
+
+
+class CountsShown(Shape):
+    """Requests and tokens."""
+
+    requests: int
+    errors: int
+    abandoned: int
+    refused: int
+    estimated: int
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int
+
+
+class UsageLine(CountsShown):
+    """The counts of one group; only what is grouped by is there."""
+
+    key: str = ""
+    persona: str = ""
+    day: str = ""
+
+
+class UsageReport(Shape):
+    """What keys have used; days are days of UTC."""
+
+    object: Literal["list"]
+    from_: str = Field(alias="from")
+    to: str
+    data: list[UsageLine]
+    total: CountsShown
