@@ -236,8 +236,8 @@ class AdapterReleases:
         await asyncio.to_thread(self._registry.verify, version.name, version.version)
         check_base(version, await asyncio.to_thread(self._base))
         for admin in engines:
-            await admin.load(version.engine_name)
             if (admin, version.engine_name) not in self._proven:
+                await admin.load(version.engine_name)
                 await prove(admin, version, self._registry)
                 self._proven.add((admin, version.engine_name))
         await self._keep_warm(engines, version)
