@@ -45,7 +45,7 @@ class Wanted:
 class Line:
     """One sum and what it is of."""
 
-    of: Mapping[Group, str]
+    of: Mapping[str, str]
     counts: Counts
 
 
@@ -76,5 +76,5 @@ def _principal(key: str) -> PrincipalId:
 
 def _line(groups: Sequence[Group], row: Sequence[object]) -> Line:
     texts = [str(value) for value in row[: len(groups)]]
-    of = {g: key_name(text) if g is Group.KEY else text for g, text in zip(groups, texts, strict=True)}
+    of = {g.value: key_name(text) if g is Group.KEY else text for g, text in zip(groups, texts, strict=True)}
     return Line(of, Counts(*(int(str(value)) for value in row[len(groups) :])))
