@@ -12,6 +12,7 @@ from server.keys.gate import Gate
 from server.keys.store import Keys
 from server.knowledge_sync import KnowledgeSync
 from server.observe.metrics import Metrics
+from server.observe.turn_log import TurnLog
 from server.personas.library import PersonaLibrary
 from server.personas.loader import LoadActions
 from server.personas.schema import PersonaSpec
@@ -57,7 +58,7 @@ def assemble(
         approvals=approvals,
         reported=Reported(database, clock),
         metrics=metrics,
-        observers=(metrics.turns,),
+        observers=(metrics.turns, TurnLog(),),
     )
 
 

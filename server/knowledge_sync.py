@@ -58,8 +58,10 @@ class KnowledgeSync:
             if not folder.is_dir():
                 raise NotFound(f"The folder {store!r} does not exist. Create it, or take it out of the persona.")
             self._knowledge.sync(store, folder)
-        except (RepertoryError, OSError) as error:
-            self._fail(store, str(error))
+        except RepertoryError as error:
+            self._fail(store, error.message)
+        except OSError as error:  # its text would put the name of a document into the log
+            self._fail(store, f"The folder or a file in it cannot be read ({error.strerror}).")
         except Exception as error:  # the worker edge: the other stores are read all the same
             _LOG.exception("knowledge of %r", store)
             self._fail(store, f"{type(error).__name__}; the server's log says more")

@@ -29,6 +29,7 @@ from server.engine.driver import EngineDriver
 from server.keys.gate import check_bind
 from server.keys.store import Keys
 from server.migrations import migrate
+from server.observe import logs
 from server.releases import AdapterReleases
 from server.routes import adapters as adapter_routes
 from server.served_base import base_of, limits_of
@@ -48,9 +49,7 @@ def run(settings: Settings, *, demo: bool = False) -> None:
     Raises:
         RepertoryError: something that the operator can mend keeps the server from starting.
     """
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for talkative in ("httpx", "faiss", "alembic"):
-        logging.getLogger(talkative).setLevel(logging.WARNING)
+    logs.set_up(settings.log_level, settings.log_format)
     if demo:
         granted = (*settings.private_hosts, f"127.0.0.1:{settings.tracker_port}")
         settings = settings.model_copy(update={"private_hosts": granted})
@@ -72,6 +71,7 @@ async def _until_signal(settings: Settings, *, demo: bool) -> None:
             serving.cancel()
 
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(logs.on_loop_error)
     for sign in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(sign, stop)
     with contextlib.suppress(asyncio.CancelledError):

@@ -94,7 +94,7 @@ class Settings(BaseSettings):
     otlp_endpoint: str | None = Field(
         None, description="URL that traces are sent to, by OTLP over HTTP; empty sends none."
     )
-    otlp_headers: SecretStr | None = Field(None, description="Headers for that URL: `name=value`, comma-separated.")
+    otlp_headers: SecretStr | None = Field(None, description="Headers for it: `name=value`, comma-separated.")
     trace_ratio: float = Field(
         1.0, ge=0, le=1, description="Share of turns that are traced, where the client has not decided it."
     )

@@ -119,7 +119,7 @@ class ManagedBackend:
             await self._until_healthy(engine.admins[0])
             gone = await self._served(engine)
             engine.disconnected(f"{gone} It is being restarted.", 60)
-            logger.error("%s %s", gone, self._hint())
+            logger.error("%s Its log is %r.", gone, str(self._process.log_path))  # the end may quote a prompt
         finally:
             await asyncio.shield(self._process.stop())
         raise Unavailable(gone)

@@ -54,7 +54,7 @@ class AnswerText:
                 lambda: attribute(answer, self._passages, embedder.embed, threshold=support)
             )
         except RepertoryError as error:
-            _LOG.error("answers go out without attribution: %s", error.message)
+            _LOG.error("answers go out without attribution: %s", error.code)
             return []
 
 

@@ -93,7 +93,7 @@ class Caller:
         try:
             return await self._actions.call(name, arguments, idempotency_key=key)
         except RepertoryError as error:
-            _LOG.error("action %r of persona %r failed: %s", name, self._context.persona.id, error.message)
+            _LOG.error("action %r of persona %r failed: %s", name, self._context.persona.id, error.code)
             return ActionResult(f"The call was not made: {error.message}", None, ok=False)
 
 

@@ -57,7 +57,7 @@ async def find_passages(knowledge: Knowledge, sync: KnowledgeSync, spec: Persona
             )
         )
     except RepertoryError as error:
-        _LOG.error("retrieval for persona %r failed: %s", spec.id, error.message)
+        _LOG.error("retrieval for persona %r failed: %s", spec.id, error.code)
         if options.when_unavailable == "refuse":
             raise Unavailable(
                 f"{spec.name} cannot search its documents at the moment and does not answer without them. "
