@@ -5,10 +5,10 @@ and claimed once, by one conditional UPDATE each. What was claimed and never rep
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, insert, literal_column, select, update
 
 from actions.approval import LIVE, TRANSITIONS, Approval, ApprovalState, Decision, arguments_hash
 from actions.json_value import JsonObject
@@ -21,6 +21,9 @@ from core.ids import ConversationId, PersonaId, PrincipalId, new_id
 from core.principal import Principal
 
 DAY = 86_400.0
+_AGE: ColumnElement[int] = literal_column("action_approvals.rowid")
+"""Which row came first: SQLite counts up, while the clock of the wall may be set back."""
+
 _REPORT_LIMIT_SECONDS = 300.0
 _WAITING = (ApprovalState.PENDING, ApprovalState.APPROVED)
 _DECIDED = {Decision.APPROVE: ApprovalState.APPROVED, Decision.DENY: ApprovalState.DENIED}
@@ -100,7 +103,7 @@ class Approvals:
         if digest is not None:
             query = query.where(table.c.arguments_hash == digest)
         with self._database.read() as connection:
-            row = connection.execute(query.order_by(table.c.created_at.desc(), table.c.id.desc())).first()
+            row = connection.execute(query.order_by(_AGE.desc())).first()
         return None if row is None else _as_of(_approval(row), self._clock())
 
     def of_conversation(
@@ -111,7 +114,7 @@ class Approvals:
             table.c.principal == principal, table.c.persona == persona, table.c.conversation == conversation
         )
         with self._database.read() as connection:
-            rows = connection.execute(query.order_by(table.c.created_at, table.c.id)).all()
+            rows = connection.execute(query.order_by(_AGE)).all()
         return [_as_of(_approval(row), self._clock()) for row in rows]
 
     def get(self, approval_id: str) -> Approval:
@@ -126,7 +129,7 @@ class Approvals:
     def list(self, state: ApprovalState | None = None) -> list[Approval]:
         """Return approvals, the oldest first."""
         with self._database.read() as connection:
-            rows = connection.execute(select(table).order_by(table.c.created_at, table.c.id)).all()
+            rows = connection.execute(select(table).order_by(_AGE)).all()
         found = [_as_of(_approval(row), self._clock()) for row in rows]
         return [approval for approval in found if state is None or approval.state is state]
 
@@ -209,6 +212,26 @@ class Approvals:
                 .values(state=ApprovalState.UNKNOWN, finished_at=self._clock())
             )
             return connection.execute(statement).rowcount
+
+    def forget(self, conversations: Iterable[str], principal: PrincipalId | None = None) -> int:
+        """Blank what the calls of these conversations said, once they are over; say how many.
+
+        The rows stay, so that it is known who decided what. Live calls keep their arguments: deny them first.
+
+        Args:
+            conversations: their ids.
+            principal: whose calls alone are meant.
+        """
+        over = [state for state in ApprovalState if state not in LIVE]
+        nothing = {"arguments": "{}", "arguments_hash": "", "effect": "", "result_text": "(deleted)"}
+        with self._database.write() as connection:
+            self._sweep(connection, self._clock())
+            said = update(table).where(table.c.state.in_(over), table.c.arguments_hash != "").values(nothing)
+            if principal is not None:
+                said = said.where(table.c.principal == principal)
+            return sum(
+                connection.execute(said.where(table.c.conversation == one)).rowcount for one in conversations
+            )
 
     def _move(
         self, connection: Connection, approval_id: str, to: ApprovalState, **fields: float | str | bool | None

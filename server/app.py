@@ -12,13 +12,39 @@ from server.background import kept_running
 from server.middleware.body import BodyGuard
 from server.middleware.callers import CallerGuard, page_origins
 from server.middleware.edge import Edge
-from server.routes import approvals, chat, embeddings, files, health, keys, knowledge, metrics, models, personas, usage
+from server.routes import (
+    approvals,
+    chat,
+    embeddings,
+    files,
+    health,
+    keys,
+    knowledge,
+    metrics,
+    models,
+    personas,
+    transcripts,
+    usage,
+)
 from server.services import Services
 from server.usage.answers import LIMIT_HEADERS, on_limit_reached
 from server.usage.limit import LimitReached
 from server.wire import install_error_handlers
 
-_ROUTERS = (chat, models, embeddings, files, health, metrics, personas, approvals, knowledge, keys, usage)
+_ROUTERS = (
+    chat,
+    models,
+    embeddings,
+    files,
+    health,
+    metrics,
+    personas,
+    approvals,
+    knowledge,
+    transcripts,
+    keys,
+    usage,
+)
 
 
 def create_app(services: Services, *, routers: Sequence[APIRouter] = ()) -> FastAPI:
@@ -77,6 +103,8 @@ def _add_layers(app: FastAPI, services: Services) -> None:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
     async with anyio.create_task_group() as background:
+        background.start_soon(kept_running, "Writing transcripts", services.transcripts.run)
+        background.start_soon(kept_running, "Deleting old transcripts", services.transcripts.sweep)
         background.start_soon(kept_running, "Watching the keys", services.keys.live.watch)
         background.start_soon(kept_running, "Writing usage", services.meter.ledger.run)
         background.start_soon(kept_running, "Reading the knowledge", services.sync.keep_up)

@@ -18,6 +18,9 @@ from server.personas.loader import LoadActions
 from server.personas.schema import PersonaSpec
 from server.services import Services
 from server.settings import Settings
+from server.transcripts.recorder import Recorder
+from server.transcripts.transcript import Keep
+from server.transcripts.upkeep import Retention
 from server.turn.reported import Reported
 from server.usage.ledger import Ledger
 from server.usage.meter import Meter
@@ -41,6 +44,12 @@ def assemble(
     knowledge = Knowledge(database, embedder, settings.indexes_dir)
     approvals = Approvals(database, clock)
     approvals.mark_interrupted()
+    transcripts = Recorder(
+        database,
+        clock,
+        keep=Keep(settings.transcripts),
+        retention=Retention(settings.transcript_days, settings.transcript_metadata_days),
+    )
     sync = KnowledgeSync(knowledge, personas, settings.knowledge_root)
     metrics = Metrics(personas, sync, engine)
     return Services(
@@ -57,8 +66,9 @@ def assemble(
         sync=sync,
         approvals=approvals,
         reported=Reported(database, clock),
+        transcripts=transcripts,
         metrics=metrics,
-        observers=(metrics.turns, TurnLog(),),
+        observers=(metrics.turns, TurnLog(), transcripts),
     )
 
 

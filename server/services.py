@@ -13,8 +13,10 @@ from server.keys.gate import Gate
 from server.keys.store import Keys
 from server.knowledge_sync import KnowledgeSync
 from server.observe.metrics import Metrics
+from server.observe.traces import Traces
 from server.personas.library import PersonaLibrary
 from server.settings import Settings
+from server.transcripts.recorder import Recorder
 from server.turn.record import TurnObserver
 from server.turn.reported import Reported
 from server.usage.meter import Meter
@@ -38,7 +40,9 @@ class Services:
     approvals: Approvals
     reported: Reported
     metrics: Metrics
+    transcripts: Recorder
     observers: tuple[TurnObserver, ...] = ()
+    traces: Traces | None = None
 
 
 def services_of(request: Request) -> Services:

@@ -84,6 +84,13 @@ class Settings(BaseSettings):
     )
     max_body_bytes: int = Field(10_000_000, ge=1_000, description="Largest request body, in bytes.")
     max_steps: int = Field(4, ge=1, le=16, description="Engine calls in one chat turn, at most.")
+    transcripts: str = Field(
+        "metadata",
+        pattern="^(off|metadata|content)$",
+        description="What is kept of chat turns: nothing, no texts, or the texts, too. A persona may lower it.",
+    )
+    transcript_days: int = Field(30, ge=1, le=3650, description="Days that texts of conversations are kept.")
+    transcript_metadata_days: int = Field(90, ge=1, le=3650, description="Days that a transcript is kept at all.")
     private_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Private `host:port` addresses that actions may reach, comma-separated."
     )

@@ -71,3 +71,24 @@ class Approval(_Answer):
     def call(self) -> str:
         """The call on one line."""
         return f"{self.operation}({', '.join(f'{name}={value!r}' for name, value in self.arguments.items())})"
+
+
+class Transcript(_Answer):
+    """What is kept of one turn."""
+
+    id: str
+    begun_at: float
+    persona: str
+    principal: str
+    user: str | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    finish: str | None = None
+    error: str | None = None
+    abandoned: bool = False
+    has_content: bool = False
+
+    @property
+    def ending(self) -> str:
+        """How the turn ended."""
+        return self.error or ("client left" if self.abandoned else self.finish or "-")

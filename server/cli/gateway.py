@@ -43,6 +43,10 @@ class Gateway:
         """Return the JSON body of a POST."""
         return self._json("POST", path, json=dict(body))
 
+    def delete(self, path: str, **query: str) -> object:
+        """Return the JSON body of a DELETE."""
+        return self._json("DELETE", path, params=query)
+
     def stream(self, path: str, body: Mapping[str, object]) -> Iterator[object]:
         """Yield the JSON frames of a server-sent stream, `[DONE]` left out.
 

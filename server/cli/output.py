@@ -23,8 +23,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, emp
         table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
     if table.row_count:
         console = Console()
-        # In a pipe nothing is wrapped or cut: a script may well read the table after all.
-        console.print(table, width=None if console.is_terminal else 10_000, crop=console.is_terminal)
+        if not console.is_terminal:
+            console = Console(width=10_000)  # in a pipe nothing is wrapped or cut: a script may read the table
+        console.print(table, crop=console.is_terminal)
     else:
         typer.echo(empty)
 

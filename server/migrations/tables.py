@@ -6,6 +6,7 @@ from actions.tables import metadata as actions_metadata
 from adapters.tables import metadata as adapters_metadata
 from retrieval.tables import metadata as retrieval_metadata
 from server.keys.tables import metadata as keys_metadata
+from server.transcripts.tables import metadata as transcripts_metadata
 from server.turn.reported import metadata as turn_metadata
 from server.usage.tables import metadata as usage_metadata
 
@@ -16,4 +17,5 @@ ALL: tuple[MetaData, ...] = (
     keys_metadata,
     turn_metadata,
     usage_metadata,
+    transcripts_metadata,
 )

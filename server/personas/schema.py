@@ -130,7 +130,15 @@ class PersonaSpec(_Part):
         "guided", description="Choose actions step by step, constrained; or by the model's own tool format."
     )
     access: Access = Field(default_factory=Access, description="Who may use it.")
+    transcripts: Literal["off", "metadata"] | None = Field(
+        None, description="Keep less of its conversations than the server does: nothing, or no texts."
+    )
     integrations: Integrations = Field(default_factory=Integrations, description="Programs beside the API.")
+
+    @field_validator("transcripts", mode="before")
+    @classmethod
+    def _unquoted_off(cls, value: object) -> object:
+        return "off" if value is False else value  # YAML reads a bare `off` as false
 
     @model_validator(mode="after")
     def _declines_only_where_it_can(self) -> "PersonaSpec":

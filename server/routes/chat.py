@@ -10,7 +10,9 @@ from server.addresses import base_url_of
 from server.requests import read_body, unless_gone
 from server.services import Services, TheServices
 from server.sse import EventStream
-from server.turn.context import TurnContext, check_reserved, conversation_of
+from server.transcripts.transcript import Keep
+from server.turn.content import TurnContent
+from server.turn.context import ActionStep, TurnContext, check_reserved, conversation_of
 from server.turn.record import TurnRecord, observed, observed_stream
 from server.turn.request import ChatRequest
 from server.turn.turn import ChatTurn
@@ -31,6 +33,8 @@ async def create_chat_completion(request: Request, services: TheServices, princi
     pin = request.headers.get(PIN_HEADER)
     context = await _context(services, principal, asked, base_url_of(request, services.settings), pin)
     turn, record = ChatTurn(services, context), context.record
+    if services.traces is not None:
+        services.traces.begin(record)
     admission = services.meter.admit(
         principal,
         context.persona.id,
@@ -61,6 +65,7 @@ async def _context(
         )
     version = await version_for(persona, principal, services.releases, pin)
     own_steps = persona.spec.model.limits.max_steps or services.settings.max_steps
+    keep, steps = services.transcripts.keeps(persona.spec.transcripts), list[ActionStep]()
     record = TurnRecord(
         completion=new_id("chatcmpl"),
         principal=principal.id,
@@ -72,6 +77,8 @@ async def _context(
         begun_at=services.clock(),
         usage=UsageSum(),
         user=asked.safety_identifier or asked.user,
+        private=keep is Keep.OFF,
+        content=TurnContent.of(asked, steps) if keep is Keep.CONTENT else None,
     )
     return TurnContext(
         request=asked,
@@ -85,4 +92,5 @@ async def _context(
         created=int(record.begun_at),
         max_steps=min(own_steps, services.settings.max_steps),
         record=record,
+        steps=steps,
     )

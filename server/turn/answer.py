@@ -19,13 +19,17 @@ class AnswerText:
     Args:
         passages: those in the prompt; with none, or with `cite` off, text passes untouched.
         note: put before the first piece.
+        kept: takes each piece as it is sent, for those who keep texts.
     """
 
-    def __init__(self, passages: Sequence[Passage], *, cite: bool, note: str = "") -> None:
+    def __init__(
+        self, passages: Sequence[Passage], *, cite: bool, note: str = "", kept: list[str] | None = None
+    ) -> None:
         self._passages = passages
         self._filter = MarkerFilter(len(passages)) if cite and passages else None
         self._note = note
         self._sent: list[str] = []
+        self._kept = kept
 
     def feed(self, piece: str) -> str:
         """Return what may be sent now that `piece` has come."""
@@ -34,12 +38,16 @@ class AnswerText:
             text, self._note = self._note + text, ""
         if self._filter:
             self._sent.append(text)
+        if self._kept is not None:
+            self._kept.append(text)
         return text
 
     def finish(self) -> str:
         """Return what was held back."""
         rest = self._filter.finish() if self._filter else ""
         self._sent.append(rest)
+        if self._kept is not None:
+            self._kept.append(rest)
         return rest
 
     async def citations(self, embedder: TextEmbedder, support: float) -> list[Citation]:

@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 from core.errors import RepertoryError
 from core.ids import ConversationId, PersonaId, PrincipalId
 from server.engine_port import Usage
+from server.turn.content import TurnContent
 from server.turn.usage import UsageSum
 
 Result = TypeVar("Result")
@@ -45,6 +46,10 @@ class TurnWatcher(Protocol):
         """See an action call end."""
         ...
 
+    def finished(self, record: "TurnRecord") -> None:
+        """See the turn end, well or not."""
+        ...
+
 
 @dataclass(slots=True)
 class TurnRecord:
@@ -65,6 +70,8 @@ class TurnRecord:
         finish: the finish reason of the (first) answer.
         error: code of the error that ended the turn.
         abandoned: the client left before the end.
+        private: the persona keeps its turns out of transcripts.
+        content: the texts, where the operator opted in to keep them.
         seconds: duration of the whole turn.
         watcher: sees the steps as they happen, where the turn is traced.
     """
@@ -89,6 +96,8 @@ class TurnRecord:
     finish: str | None = None
     error: str | None = None
     abandoned: bool = False
+    private: bool = False
+    content: TurnContent | None = None
     seconds: float = 0.0
     watcher: TurnWatcher | None = None
     _asked: float = 0.0
@@ -131,6 +140,10 @@ class TurnRecord:
         if self.watcher is not None:
             self.watcher.called(operation, state, seconds)
 
+    def answer(self, index: int) -> list[str] | None:
+        """Return where the pieces of an answer go as they are sent; None where no text is kept."""
+        return None if self.content is None else self.content.answers.setdefault(index, [])
+
     def tokens(self) -> Usage:
         """Return the tokens of all engine calls."""
         return self.usage.total()
@@ -161,6 +174,8 @@ def _ending(record: TurnRecord, observers: Iterable[TurnObserver]) -> Iterator[N
         record.seconds = time.monotonic() - record.started
         for observer in observers:
             observer.finished(record)
+        if record.watcher is not None:
+            record.watcher.finished(record)
 
 
 async def observed(

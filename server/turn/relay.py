@@ -50,7 +50,8 @@ class Relay:
 
     def opening(self, index: int = 0) -> bytes:
         """Return the frame that begins an answer."""
-        self._texts[index] = AnswerText(self._passages, cite=self._cite, note=self._note)
+        kept = self._context.record.answer(index)
+        self._texts[index] = AnswerText(self._passages, cite=self._cite, note=self._note, kept=kept)
         return self._frame(index, Message(role="assistant", content="", refusal=None), None)
 
     def pass_on(self, frame: Frame, *, tools: bool) -> list[bytes]:

@@ -186,6 +186,8 @@ class ChatTurn:
         except RepertoryError:
             record.searched(Retrieval.UNAVAILABLE.value, begun)
             raise
+        if record.content is not None:
+            record.content.passages = [passage.id for passage in found.passages]
         if found.state is not Retrieval.NOT_USED:
             record.searched(found.state.value, begun)
         return found
@@ -217,7 +219,8 @@ class ChatTurn:
     async def _whole(self, plan: Plan, upstream: list[Choice]) -> Frame:
         choices, cited = [], set()
         for choice in upstream:
-            text = AnswerText(plan.found.passages, cite=self._cites(plan), note=self._note(plan))
+            kept = self._context.record.answer(choice["index"])
+            text = AnswerText(plan.found.passages, cite=self._cites(plan), note=self._note(plan), kept=kept)
             finished, numbers = await whole_choice(
                 self._context, self._services.embedder, choice, text, plan.found.passages
             )
@@ -240,7 +243,11 @@ class ChatTurn:
 
     def _fixed_message(self, text: str) -> Message:
         """Return an answer of the server's own; where JSON is asked for, that is a refusal in words."""
-        return Message(refusal=text) if self._context.request.wants_json else Message(content=text)
+        if not self._context.request.wants_json:
+            return Message(content=text)
+        if (kept := self._context.record.answer(0)) is not None:
+            kept.append(text)
+        return Message(refusal=text)
 
     def _fixed_choice(self, text: str) -> Choice:
         return Choice(index=0, message=self._fixed_message(text), finish_reason="stop")

@@ -19,6 +19,7 @@ class Request:
     path: str
     authorization: str | None
     body: object
+    query: str = ""
 
 
 @dataclass(slots=True)
@@ -63,14 +64,17 @@ def serving_api() -> Iterator[Api]:
         def do_POST(self) -> None:
             self._serve()
 
+        def do_DELETE(self) -> None:
+            self._serve()
+
         def log_message(self, *_arguments: object) -> None:
             return
 
         def _serve(self) -> None:
             raw = self.rfile.read(int(self.headers.get("content-length") or 0))
-            path = self.path.partition("?")[0]
-            request = Request(self.command, path, self.headers.get("authorization"), json.loads(raw or b"null"))
-            api.requests.append(request)
+            path, _, query = self.path.partition("?")
+            body = json.loads(raw or b"null")
+            api.requests.append(Request(self.command, path, self.headers.get("authorization"), body, query))
             planned = api.answers.get(f"{self.command} {path}")
             if not planned:
                 self._send(404, "application/json", json.dumps({"error": {"message": "No such address."}}))
