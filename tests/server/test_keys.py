@@ -1,22 +1,32 @@
 """Keys: who may come in, and with which rights."""
 
+import logging
 import stat
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import anyio
+import httpx
 import openai
 import pytest
+from sqlalchemy import Engine, event
 
+from core.clock import system_clock
 from core.database import Database
 from core.errors import Conflict, InvalidRequest, NotFound
 from core.ids import PersonaId
-from core.principal import Scope
-from server.keys.gate import check_bind
+from core.principal import Limits, Scope
+from server.keys.gate import Gate, check_bind
 from server.keys.store import Keys
 from server.keys.tables import metadata
 from server.settings import Settings
 from tests.server.conftest import PLAIN, Gateway, Start
 
 pytestmark = pytest.mark.anyio
+_PATIENCE = 30
+_CHAT = {"model": "plain", "messages": [{"role": "user", "content": "Hi"}]}
 
 
 @pytest.fixture
@@ -125,3 +135,117 @@ async def test_a_persona_may_name_the_keys_that_may_use_it(start: Start) -> None
         with pytest.raises(openai.NotFoundError):
             await gateway.ask("closed", "Hi", key=gateway.secret("other", Scope.CHAT))
         await gateway.ask("closed", "Hi", key=gateway.secret("bot", Scope.CHAT))
+
+
+def test_who_asks_is_known_without_the_database(keys: Keys) -> None:
+    secret = keys.create("bot", [Scope.CHAT], [PersonaId("plain")], Limits(requests_per_day=9))[1]
+    gate, statements = Gate.of(Settings(_env_file=None), keys), list[str]()
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        statements.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        principal = gate.identify(f"Bearer {secret}", key_needed=True)
+        gate.identify("Bearer EMPTY", key_needed=False)
+        gate.identify(None, key_needed=False)
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert statements == []
+    assert principal.id == "key:bot"
+    assert principal.personas == frozenset({PersonaId("plain")})
+    assert principal.limits.requests_per_day == 9
+
+
+async def test_what_another_program_does_to_keys_is_seen_while_the_server_runs(
+    gateway: Gateway, tmp_path: Path
+) -> None:
+    database = Database(tmp_path / "repertory.db")
+    theirs = Keys(database, system_clock)
+    secret = theirs.create("bot", [Scope.CHAT])[1]
+    async with gateway.http(authorization=f"Bearer {secret}") as http:
+        assert (await http.get("/api/personas")).status_code == 200  # a new key works at once
+        theirs.limit("bot", {"requests_per_day": 5})
+        await until(lambda: _limits(gateway, secret) == Limits(requests_per_day=5))
+        theirs.revoke("bot")
+        await until(lambda: gateway.services.keys.live.find(secret) is None)
+        assert (await http.get("/api/personas")).status_code == 401
+    database.close()
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline
+        await anyio.sleep(0.02)
+
+
+def _limits(gateway: Gateway, secret: str) -> Limits | None:
+    principal = gateway.services.keys.live.find(secret)
+    return None if principal is None else principal.limits
+
+
+async def test_an_administrator_makes_limits_and_revokes_keys_over_http(gateway: Gateway) -> None:
+    async with gateway.admin() as admin:
+        asked = {"name": "bot", "scopes": ["chat"], "personas": ["plain"], "limits": {"tokens_per_day": 100}}
+        made = (await admin.post("/api/keys", json=asked)).json()
+        assert [model.id async for model in gateway.openai(made["secret"]).models.list()] == ["plain"]
+        changed = await admin.patch("/api/keys/bot", json={"tokens_per_day": None, "requests_per_day": 1})
+        assert changed.json()["limits"]["tokens_per_day"] is None
+        await gateway.ask("plain", "Hi", key=made["secret"])
+        with pytest.raises(openai.RateLimitError):
+            await gateway.ask("plain", "Hi", key=made["secret"])
+        assert (await admin.delete("/api/keys/bot")).json()["revoked_at"] is not None
+        listed = await admin.get("/api/keys")
+        again = await admin.post("/api/keys", json={"name": "bot"})
+    with pytest.raises(openai.AuthenticationError):
+        await gateway.ask("plain", "Hi", key=made["secret"])
+    assert {key["name"] for key in listed.json()["data"]} == {"admin", "bot"}
+    assert made["secret"] not in listed.text
+    assert again.status_code == 409
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"name": "Bad Name"},
+        {"name": "anonymous"},
+        {"name": "bot", "scopes": []},
+        {"name": "bot", "scopes": ["all"]},
+        {"name": "bot", "limits": {"requests_per_minute": 0}},
+        {"name": "bot", "limits": {"requests_per_hour": 5}},
+        {"name": "bot", "secret": "rep-mine"},
+    ],
+)
+async def test_a_key_that_makes_no_sense_is_refused_in_words(gateway: Gateway, body: dict[str, object]) -> None:
+    async with gateway.admin() as admin:
+        refused = await admin.post("/api/keys", json=body)
+    assert refused.status_code == 400
+    assert refused.json()["error"]["message"]
+
+
+def written(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
+async def test_a_secret_is_in_no_log_error_usage_or_file(
+    gateway: Gateway, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    secrets = [gateway.secret("bot", Scope.CHAT), gateway.secret("boss", Scope.ADMIN), "rep-" + "w" * 43]
+    answers: list[httpx.Response] = []
+    for secret in secrets:
+        async with gateway.http(authorization=f"Bearer {secret}") as http:
+            for path in ("/api/keys", "/api/usage", "/api/personas", "/v1/models", "/v1/nothing", "/metrics"):
+                answers.append(await http.get(path))
+            answers.append(await http.post("/v1/chat/completions", json={"model": "plain"}))
+            answers.append(await http.post("/v1/chat/completions", json=_CHAT))
+            answers.append(await http.get("/v1/models", headers={"origin": "https://evil.example"}))
+    gateway.services.meter.ledger.write()
+    shown = caplog.text + "".join(answer.text + str(answer.headers) for answer in answers)
+    assert {answer.status_code for answer in answers} >= {200, 400, 401, 403, 404}
+    for secret in secrets:
+        assert secret not in shown
+        assert secret.encode() not in written(tmp_path)
+        assert secret not in repr(gateway.services.keys.live.find(secret))

@@ -1,0 +1,135 @@
+"""Every address and who may come to it: a new route without a line in this table turns a test red."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from enum import Enum
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from adapters.base import BaseModel
+from adapters.registry import Registry
+from core.database import Database
+from core.principal import Scope
+from server.app import create_app
+from server.releases import AdapterReleases
+from server.routes import adapters
+from tests.server.conftest import Gateway, Start
+
+pytestmark = pytest.mark.anyio
+
+
+class Open(Enum):
+    """Who may come where no scope is asked for."""
+
+    ANYONE = "even where keys are needed"
+    CALLER = "any key; without one where /v1 is open to programs"
+    HOLDER = "any key, always"
+
+
+RULES: dict[tuple[str, str], Scope | Open] = {
+    ("GET", "/livez"): Open.ANYONE,
+    ("GET", "/readyz"): Open.ANYONE,
+    ("GET", "/v1/models"): Open.CALLER,
+    ("GET", "/v1/models/{model}"): Open.CALLER,
+    ("GET", "/v1/files/{file_id}/content"): Open.CALLER,
+    ("POST", "/v1/chat/completions"): Scope.CHAT,
+    ("POST", "/v1/embeddings"): Scope.KNOWLEDGE,
+    ("GET", "/openapi.json"): Open.CALLER,
+    ("GET", "/metrics"): Scope.ADMIN,
+    ("GET", "/api/personas"): Open.HOLDER,
+    ("GET", "/api/usage"): Open.HOLDER,
+    ("GET", "/api/knowledge/stores"): Scope.KNOWLEDGE,
+    ("POST", "/api/knowledge/search"): Scope.KNOWLEDGE,
+    ("GET", "/api/approvals"): Scope.APPROVE,
+    ("POST", "/api/approvals/{approval_id}"): Scope.APPROVE,
+    ("GET", "/api/adapters"): Scope.ADAPTERS,
+    ("GET", "/api/adapters/{name}"): Scope.ADAPTERS,
+    ("POST", "/api/adapters/{name}/use"): Scope.ADAPTERS,
+    ("POST", "/api/adapters/{name}/rollback"): Scope.ADAPTERS,
+    ("GET", "/api/transcripts"): Scope.CHAT,
+    ("GET", "/api/transcripts/{transcript_id}"): Scope.CHAT,
+    ("DELETE", "/api/transcripts"): Scope.CHAT,
+    ("GET", "/api/keys"): Scope.ADMIN,
+    ("POST", "/api/keys"): Scope.ADMIN,
+    ("PATCH", "/api/keys/{name}"): Scope.ADMIN,
+    ("DELETE", "/api/keys/{name}"): Scope.ADMIN,
+}
+OPEN_WITHOUT_KEY = {Open.ANYONE, Open.CALLER, Scope.CHAT, Scope.KNOWLEDGE}
+"""Under `/v1` of a gateway on loopback."""
+
+
+def whole(gateway: Gateway, tmp_path: Path) -> FastAPI:
+    """Return the application with every route that `repertory serve` gives it."""
+
+    def base() -> BaseModel:
+        raise AssertionError("no test of rights loads a model")
+
+    registry = Registry(Database(tmp_path / "repertory.db"), tmp_path / "adapters")
+    services = replace(gateway.services, releases=AdapterReleases(registry, base))
+    app = create_app(services, routers=[adapters.router])
+    app.state.registry = registry
+    return app
+
+
+@pytest.fixture
+async def closed(start: Start, tmp_path: Path) -> AsyncIterator[Gateway]:
+    async with start(require_keys=True) as gateway:
+        yield replace(gateway, app=whole(gateway, tmp_path))
+
+
+async def knock(http: httpx.AsyncClient, address: tuple[str, str], secret: str | None) -> int:
+    """Return the status of a request that asks for nothing sensible."""
+    method, path = address
+    headers = {"authorization": f"Bearer {secret}"} if secret else {}
+    filled = path.replace("{", "no-").replace("}", "")
+    body: dict[str, str] | None = {} if method in ("POST", "PATCH") else None
+    return (await http.request(method, filled, headers=headers, json=body)).status_code
+
+
+async def test_every_route_has_a_rule_and_every_rule_a_route(closed: Gateway) -> None:
+    strange = [route for route in closed.app.routes if not isinstance(route, APIRoute)]
+    routes = {(m, route.path) for route in closed.app.routes if isinstance(route, APIRoute) for m in route.methods}
+    assert strange == []
+    assert routes == set(RULES)
+
+
+@pytest.mark.parametrize("scope", Scope)
+async def test_a_scope_opens_its_addresses_and_no_others(closed: Gateway, scope: Scope) -> None:
+    secret, wrong = closed.secret("one", scope), {}
+    async with closed.http() as http:
+        for address, rule in RULES.items():
+            status = await knock(http, address, secret)
+            may = isinstance(rule, Open) or scope in (rule, Scope.ADMIN)
+            if status == 401 or (status == 403) == may or status == 500:
+                wrong[address] = status
+    assert wrong == {}
+
+
+async def test_without_a_live_key_only_health_answers_where_keys_are_needed(closed: Gateway) -> None:
+    gone = closed.secret("gone", Scope.ADMIN)
+    closed.services.keys.revoke("gone")
+    async with closed.http() as http:
+        for secret in (None, "EMPTY", "rep-wrong", gone):
+            wrong = {
+                address: status
+                for address, rule in RULES.items()
+                if ((status := await knock(http, address, secret)) == 401) == (rule is Open.ANYONE)
+            }
+            assert wrong == {}
+
+
+async def test_on_loopback_a_program_without_a_key_reaches_v1_and_nothing_of_the_api(
+    gateway: Gateway, tmp_path: Path
+) -> None:
+    opened, wrong = replace(gateway, app=whole(gateway, tmp_path)), {}
+    async with opened.http() as http:
+        for address, rule in RULES.items():
+            status = await knock(http, address, None)
+            may = address[1] == "/metrics" or (rule in OPEN_WITHOUT_KEY and not address[1].startswith("/api/"))
+            if status == 403 or (status == 401) == may:
+                wrong[address] = status
+    assert wrong == {}
