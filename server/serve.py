@@ -10,6 +10,7 @@ import socket
 from collections.abc import Iterator
 
 import uvicorn
+import uvloop
 from rich.console import Console
 
 from adapters.base import BaseModel
@@ -55,8 +56,8 @@ def run(settings: Settings, *, demo: bool = False) -> None:
         settings = settings.model_copy(update={"private_hosts": granted})
     _allow_connections()
     os.umask(0o077)  # the database, logs and keys are the operator's alone
-    with locked(settings.data_dir):
-        asyncio.run(_until_signal(settings, demo=demo))
+    with locked(settings.data_dir), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_until_signal(settings, demo=demo))
 
 
 async def _until_signal(settings: Settings, *, demo: bool) -> None:

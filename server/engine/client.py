@@ -4,17 +4,20 @@ Must never know adapters' admin calls, nor how the engine is started.
 """
 
 import itertools
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from pathlib import Path
 
-import httpx
 import orjson
 
-from core.errors import InternalError, RepertoryError, Unavailable, UpstreamFailed
+from core.errors import RepertoryError, Unavailable, UpstreamFailed
+from server.engine.connection import ConnectionBroken, EngineConnection, EngineSilent
+from server.engine.pool import EngineAddress, EnginePool
 from server.engine.refusals import broken_off, engine_refusal
 from server.engine_port import Frame, Payload, Readiness
 
+_CHAT = "/v1/chat/completions"
 _WHOLE_ANSWER_FACTOR = 10
 """A completion that is not streamed is one long silence; it may last this many stalls."""
 
@@ -29,6 +32,7 @@ class EngineClient:
         api_key: key that the engine asks for.
         stall_seconds: longest silence of the engine within one answer.
         readiness: tells at once whether requests can be taken; the driver knows.
+        answering: tells which of `urls` answered their last probe; the others are asked only if none did.
     """
 
     def __init__(
@@ -40,22 +44,13 @@ class EngineClient:
         api_key: str | None = None,
         stall_seconds: float = 120,
         readiness: Callable[[], Readiness] = lambda: Readiness(True),
+        answering: Callable[[], Collection[str]] = tuple,
     ) -> None:
         self._base_model = base_model
         self._readiness = readiness
         self._stall_seconds = stall_seconds
-        transport = httpx.AsyncHTTPTransport(
-            uds=str(socket) if socket else None,
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=64),
-            trust_env=False,
-        )
-        headers = {"content-type": "application/json"}
-        if api_key:
-            headers["authorization"] = f"Bearer {api_key}"
-        self._http = httpx.AsyncClient(
-            transport=transport, headers=headers, timeout=self._timeout(stall_seconds), trust_env=False
-        )
-        self._urls = tuple(url.rstrip("/").removesuffix("/v1") for url in urls)
+        self._answering = answering
+        self._pools = {url: EnginePool(EngineAddress(_base_of(url), socket, api_key)) for url in urls}
         self._turn = itertools.count()
 
     @property
@@ -69,7 +64,8 @@ class EngineClient:
 
     async def aclose(self) -> None:
         """Close every connection."""
-        await self._http.aclose()
+        for pool in self._pools.values():
+            pool.close()
 
     async def chat(self, model: str, payload: Payload) -> Frame:
         """Return a whole completion.
@@ -81,9 +77,8 @@ class EngineClient:
             UpstreamFailed: the engine broke off or stalled.
         """
         body = orjson.dumps({**payload, "model": model, "stream": False})
-        timeout = self._timeout(self._stall_seconds * _WHOLE_ANSWER_FACTOR)
-        async with self._post("/v1/chat/completions", body, timeout) as response:
-            completion: Frame = orjson.loads(await response.aread())
+        async with self._post(body, self._stall_seconds * _WHOLE_ANSWER_FACTOR) as connection:
+            completion: Frame = orjson.loads(await _rest(connection))
             return completion
 
     async def stream(self, model: str, payload: Payload) -> AsyncGenerator[Frame, None]:
@@ -93,50 +88,56 @@ class EngineClient:
             the same as `chat`, before the first chunk or in the middle.
         """
         body = orjson.dumps({**payload, "model": model, "stream": True, "stream_options": {"include_usage": True}})
-        async with self._post("/v1/chat/completions", body, self._timeout(self._stall_seconds)) as response:
-            async for data in _data_lines(response):
-                if data == b"[DONE]":
-                    return
-                frame = orjson.loads(data)
-                if "error" in frame:
-                    raise broken_off(data)
-                yield frame
+        async with self._post(body, self._stall_seconds) as connection:
+            rest = b""
+            while chunk := await connection.read():
+                lines = (rest + chunk).split(b"\n")
+                rest = lines.pop()
+                for line in lines:
+                    if not line.startswith(b"data:"):
+                        continue  # empty lines and comments carry nothing for us
+                    data = line[5:].strip()
+                    if data == b"[DONE]":
+                        return
+                    frame = orjson.loads(data)
+                    if "error" in frame:
+                        raise broken_off(data)
+                    yield frame
         raise UpstreamFailed("The engine broke off in the middle of the answer. Ask again.")
 
     @asynccontextmanager
-    async def _post(self, path: str, body: bytes, timeout: httpx.Timeout) -> AsyncIterator[httpx.Response]:
-        """Open one request; leaving the block closes its connection, which aborts vLLM's work on it."""
+    async def _post(self, body: bytes, limit: float) -> AsyncIterator[EngineConnection]:
+        """Open one request; breaking out of the block closes its connection, which aborts vLLM's work on it."""
+        whole = False
         try:
-            response = await self._connect(path, body, timeout)
+            connection, status = await self._connect(body, limit)
             try:
-                if response.status_code != httpx.codes.OK:
-                    raise engine_refusal(response.status_code, await response.aread())
-                yield response
+                if status != HTTPStatus.OK:
+                    raise engine_refusal(status, await _rest(connection))
+                yield connection
+                whole = True
             finally:
-                await response.aclose()
+                connection.release(whole=whole)
         except RepertoryError:
             raise
-        except httpx.TimeoutException as error:
+        except EngineSilent as error:
             raise UpstreamFailed(
                 "The engine has been silent for too long. Ask again, or ask for fewer tokens.",
                 code="engine_stalled",
             ) from error
-        except httpx.HTTPError as error:
+        except ConnectionBroken as error:
             raise UpstreamFailed("The engine broke off in the middle of the answer. Ask again.") from error
         except orjson.JSONDecodeError as error:
             raise UpstreamFailed("The engine sent something that is not JSON. See its log.") from error
 
-    async def _connect(self, path: str, body: bytes, timeout: httpx.Timeout) -> httpx.Response:
-        first = next(self._turn)
-        for offset in range(len(self._urls)):
-            url = self._urls[(first + offset) % len(self._urls)] + path
-            request = self._http.build_request("POST", url, content=body, timeout=timeout)
+    async def _connect(self, body: bytes, limit: float) -> tuple[EngineConnection, int]:
+        first, urls = next(self._turn), self._live_urls()
+        for offset in range(len(urls)):
+            pool = self._pools[urls[(first + offset) % len(urls)]]
             try:
-                return await self._http.send(request, stream=True)
-            except (httpx.ConnectError, httpx.ConnectTimeout):
+                return await pool.post(_CHAT, body, {}, limit)
+            except OSError:
                 continue
-            except httpx.UnsupportedProtocol as error:
-                raise InternalError(f"{url!r} is no engine address. Correct REPERTORY_ENGINE_URL.") from error
         state = self._readiness()
         raise Unavailable(
             state.reason or "The engine does not answer. It is being restarted, or its address is wrong.",
@@ -144,17 +145,17 @@ class EngineClient:
             retry_after=state.retry_after,
         )
 
-    @staticmethod
-    def _timeout(seconds: float) -> httpx.Timeout:
-        return httpx.Timeout(seconds, connect=5.0, pool=None)
+    def _live_urls(self) -> Sequence[str]:
+        answering = self._answering()
+        return [url for url in self._pools if url in answering] or list(self._pools)
 
 
-async def _data_lines(response: httpx.Response) -> AsyncIterator[bytes]:
-    """Yield the payload of each `data:` line; other lines and comments carry nothing for us."""
-    rest = b""
-    async for chunk in response.aiter_raw():
-        lines = (rest + chunk).split(b"\n")
-        rest = lines.pop()
-        for line in lines:
-            if line.startswith(b"data:"):
-                yield line[5:].strip()
+def _base_of(url: str) -> str:
+    return url.rstrip("/").removesuffix("/v1")
+
+
+async def _rest(connection: EngineConnection) -> bytes:
+    parts = []
+    while part := await connection.read():
+        parts.append(part)
+    return b"".join(parts)

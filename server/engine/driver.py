@@ -54,6 +54,7 @@ class EngineDriver:
         self._backend, place = backend_of(settings, template)
         self._https = place.clients()
         self.admins = tuple(EngineAdmin(http) for http in self._https)
+        urls = dict(zip(self.admins, place.urls, strict=True))
         self._client = EngineClient(
             base_model=BASE_MODEL_NAME,
             urls=place.urls,
@@ -61,6 +62,7 @@ class EngineDriver:
             api_key=place.api_key,
             stall_seconds=settings.stall_seconds,
             readiness=self.ready,
+            answering=lambda: {urls[admin] for admin in self.answering},
         )
 
     # The engine of the chat turn
