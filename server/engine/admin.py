@@ -39,9 +39,6 @@ class Handshake(BaseModel):
     device: str
     resolver: bool
     lora: bool
-    max_loras: int
-    max_lora_rank: int
-    max_model_len: int
     workers: list[WorkerReport]
 
     def refusal(self) -> str | None:

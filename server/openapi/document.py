@@ -56,6 +56,10 @@ def _complete(operation: Document, row: Operation | None, *, open_api: bool) -> 
     operation["responses"]["200"] = {"description": "Done.", "content": content}
     if row.body is not None:
         operation["requestBody"] = {"required": True, "content": _json(row.body)}
+    for place, names in (("query", row.query), ("header", row.headers)):
+        for name in names:
+            parameter = {"name": name, "in": place, "required": False, "schema": {"type": "string"}}
+            operation.setdefault("parameters", []).append(parameter)
     if row.scope is not None:
         operation["description"] += f"\n\nA key needs the scope `{row.scope.value}`."
 

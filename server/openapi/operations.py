@@ -16,6 +16,7 @@ from server.routes.embeddings import EmbeddingRequest
 from server.routes.keys import KeyBody, LimitsBody
 from server.routes.knowledge import SearchBody
 from server.turn.request import ChatRequest
+from server.turn.version import PIN_HEADER
 
 TEXT = "text/plain; charset=utf-8"
 
@@ -30,6 +31,8 @@ class Operation:
         body: what a JSON body must fit.
         frames: shape of one frame, where the answer may be a stream.
         open_locally: whether programs on this machine need no key.
+        query: query parameters that the route reads by itself.
+        headers: request headers that it reads by itself.
     """
 
     answer: type[BaseModel] | str
@@ -37,11 +40,18 @@ class Operation:
     body: type[BaseModel] | None = None
     frames: type[BaseModel] | None = None
     open_locally: bool = False
+    query: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
 
 
 OPERATIONS: dict[str, Operation] = {
     "POST /v1/chat/completions": Operation(
-        v1.ChatCompletion, Scope.CHAT, ChatRequest, v1.ChatCompletionChunk, open_locally=True
+        v1.ChatCompletion,
+        Scope.CHAT,
+        ChatRequest,
+        v1.ChatCompletionChunk,
+        open_locally=True,
+        headers=(PIN_HEADER,),
     ),
     "GET /v1/models": Operation(v1.ModelList, open_locally=True),
     "GET /v1/models/{model}": Operation(v1.Model, open_locally=True),
@@ -64,5 +74,12 @@ OPERATIONS: dict[str, Operation] = {
     "POST /api/keys": Operation(own.KeyMade, Scope.ADMIN, KeyBody),
     "PATCH /api/keys/{name}": Operation(own.KeyShown, Scope.ADMIN, LimitsBody),
     "DELETE /api/keys/{name}": Operation(own.KeyShown, Scope.ADMIN),
+    "GET /api/transcripts": Operation(
+        own.TranscriptList, Scope.CHAT, query=("principal", "user", "conversation", "persona", "after")
+    ),
+    "GET /api/transcripts/{transcript_id}": Operation(own.TranscriptWhole, Scope.CHAT),
+    "DELETE /api/transcripts": Operation(
+        own.TranscriptsDeleted, Scope.CHAT, query=("principal", "user", "conversation")
+    ),
     "GET /api/usage": Operation(own.UsageReport),
 }

@@ -233,3 +233,70 @@ class UsageReport(Shape):
     to: str
     data: list[UsageLine]
     total: CountsShown
+
+
+class TimedAction(Shape):
+    """An action call of a turn."""
+
+    operation: str
+    state: str
+    seconds: float
+
+
+class TranscriptShown(Shape):
+    """One chat turn, without its texts."""
+
+    object: Literal["transcript"]
+    id: str
+    principal: str
+    user: str | None
+    persona: str
+    revision: str
+    adapter: str | None
+    conversation: str
+    streamed: bool
+    begun_at: float
+    seconds: float
+    first_token: float | None
+    retrieval: str
+    engine_calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int
+    actions: list[TimedAction]
+    finish: str | None
+    error: str | None
+    abandoned: bool
+    has_content: bool
+
+
+class TranscriptList(Shape):
+    """Chat turns, the newest first."""
+
+    object: Literal["list"]
+    data: list[TranscriptShown]
+    has_more: bool
+
+
+class TranscriptTexts(Shape):
+    """What was said in a turn."""
+
+    messages: list[JsonObject]
+    answers: list[str]
+    passages: list[str]
+    steps: list[JsonObject]
+
+
+class TranscriptWhole(TranscriptShown):
+    """One chat turn, with its texts where they are kept."""
+
+    content: TranscriptTexts | None
+
+
+class TranscriptsDeleted(Shape):
+    """How much is gone."""
+
+    object: Literal["transcripts.deleted"]
+    deleted: int
+    approvals_blanked: int
+    erased: bool = Field(description="Whether the deleted texts are overwritten on disk already.")

@@ -1,7 +1,7 @@
 """`GET /api/usage`: what keys have used, by key, persona and day."""
 
 from dataclasses import asdict
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Annotated
 
 import anyio
@@ -34,7 +34,7 @@ async def usage(
     Days are days of UTC, both ends included; without them the last 30.
     """
     end = last or datetime.fromtimestamp(services.clock(), UTC).date()
-    begin = first or end - timedelta(days=_DAYS - 1)
+    begin = first or date.fromordinal(max(1, end.toordinal() - _DAYS + 1))
     wanted = Wanted(_groups(group_by), begin.isoformat(), end.isoformat(), _key(principal, key), persona)
     lines = await anyio.to_thread.run_sync(services.meter.ledger.report, wanted)
     total = sum((line.counts for line in lines), NOTHING)

@@ -1,0 +1,212 @@
+"""Our OpenAPI document is true: every route is in it, every answer fits it, and `docs/http.md` says the same."""
+
+import json
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi.routing import APIRoute
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import validate
+
+from adapters.base import BaseModel
+from adapters.inspection import ImportLimits
+from adapters.registry import Registry
+from adapters.tables import metadata as adapter_tables
+from core.database import Database
+from core.principal import Scope
+from server.app import create_app
+from server.openapi import document_of
+from server.openapi.operations import OPERATIONS
+from server.releases import AdapterReleases
+from server.routes import adapters as adapter_routes
+from tests.adapters.tiny import make_adapter, make_base
+from tests.fakes.engine import Reply
+from tests.server.conftest import Gateway
+
+pytestmark = pytest.mark.anyio
+QUESTION = {"role": "user", "content": "When does the library open on weekdays?"}
+WEATHER = {"type": "function", "function": {"name": "weather"}}
+DOCS = Path(__file__).parents[2] / "docs" / "http.md"
+
+
+@dataclass
+class Surface:
+    """The whole HTTP surface, adapters included, and its document."""
+
+    gateway: Gateway
+    document: dict[str, Any]
+
+    def problems(self, response: httpx.Response, key: str) -> list[str]:
+        """Return what an answer has that the document does not say."""
+        method, path = key.split(" ")
+        answers = self.document["paths"][path][method.lower()]["responses"]
+        said = answers.get(str(response.status_code), answers["default"])["content"]
+        media = next((one for one in said if response.headers["content-type"].startswith(one)), None)
+        if media is None:
+            return [f"{key} answers {response.headers['content-type']!r}"]
+        if media != "application/json":
+            return []
+        return self.misfits(response.json(), said[media].get("schema", {}))
+
+    def misfits(self, body: object, schema: dict[str, Any]) -> list[str]:
+        """Return how a body differs from a schema of the document."""
+        whole = {**schema, "components": self.document["components"]}
+        return [f"{one.json_path}: {one.message}" for one in Draft202012Validator(whole).iter_errors(body)]
+
+
+@pytest.fixture
+async def surface(clerk: Gateway, tmp_path: Path) -> AsyncIterator[Surface]:
+    database = Database(tmp_path / "repertory.db")
+    adapter_tables.create_all(database.engine)
+    base = BaseModel.load(make_base(tmp_path / "base"))
+    registry = Registry(database, tmp_path / "adapters")
+    registry.import_folder(make_adapter(tmp_path / "adapter"), "coach", base=base, limits=ImportLimits())
+    services = replace(clerk.services, releases=AdapterReleases(registry, lambda: base))
+    app = create_app(services, routers=[adapter_routes.router])
+    app.state.registry = registry
+    async with replace(clerk, app=app, services=services).admin() as admin:
+        document = (await admin.get("/openapi.json")).json()
+    yield Surface(replace(clerk, app=app, services=services), document)
+    database.close()
+
+
+async def test_the_document_is_valid_and_knows_every_route_and_no_other(surface: Surface) -> None:
+    validate(surface.document)
+    routes = [route for route in surface.gateway.app.routes if isinstance(route, APIRoute)]
+    served = {f"{method} {route.path}" for route in routes for method in route.methods}
+    told = {f"{m.upper()} {path}" for path, methods in surface.document["paths"].items() for m in methods}
+    assert served == set(OPERATIONS) == told
+    names = [op["operationId"] for methods in surface.document["paths"].values() for op in methods.values()]
+    assert len(names) == len(set(names))
+    assert "HTTPValidationError" not in json.dumps(surface.document)
+
+
+async def test_the_misfit_finder_notices_a_key_too_many_and_one_too_few(surface: Surface) -> None:
+    schema = {"$ref": "#/components/schemas/Model"}
+    model = {"id": "a", "object": "model", "created": 1, "owned_by": "repertory"}
+    assert surface.misfits(model, schema) == []
+    assert surface.misfits(model | {"path": "/root"}, schema)
+    assert surface.misfits({"id": "a"}, schema)
+
+
+async def test_every_answer_fits_the_document(surface: Surface) -> None:
+    gateway, document = surface.gateway, surface.document
+    gateway.engine.will("It opens at nine [1].", "look_up", '{"who": "Ada"}', "Yes.", "remove", '{"contact": "7"}')
+    ask = "POST /v1/chat/completions"
+    waiting = {"model": "clerk", "messages": [{"role": "user", "content": "Remove 7"}]}
+    include = {"repertory": {"include": True}}
+    async with gateway.admin() as admin:
+        seen: dict[str, list[int]] = {}
+
+        async def call(key: str, body: object = None, **path: str) -> dict[str, Any]:
+            method, template = key.split(" ")
+            url = re.sub(r"\{(\w+)\}", lambda name: path.pop(name[1]), template)
+            response = await admin.request(method, url, json=body, params=path)
+            assert (key, response.status_code, surface.problems(response, key)) == (key, 200, [])
+            seen.setdefault(key, []).append(response.status_code)
+            json_body = response.headers["content-type"] == "application/json"
+            return response.json() if json_body else {}
+
+        cited = await call(ask, {"model": "librarian", "messages": [QUESTION], **include})
+        await call(ask, {"model": "clerk", "messages": [QUESTION], **include})
+        await call(ask, waiting)
+        gateway.engine.will(Reply(text="", tool_calls=(("weather", "{}"),)))
+        await call(ask, {"model": "plain", "messages": [QUESTION], "tools": [WEATHER], "logprobs": True, "n": 1})
+        await call(ask, {"model": "plain", "messages": [QUESTION], "logprobs": True, "top_logprobs": 1, "n": 2})
+        for key in ("GET /v1/models", "GET /livez", "GET /readyz", "GET /metrics", "GET /openapi.json"):
+            await call(key)
+        await call("GET /v1/models/{model}", model="plain")
+        for encoding in ("float", "base64"):
+            body = {"model": "all-MiniLM-L6-v2", "input": ["a cat"], "encoding_format": encoding}
+            await call("POST /v1/embeddings", body)
+        await call("GET /v1/files/{file_id}/content", file_id=cited["repertory"]["sources"][0]["document"])
+        await call("GET /api/personas")
+        (approval,) = (await call("GET /api/approvals"))["data"]
+        await call("POST /api/approvals/{approval_id}", {"decision": "deny"}, approval_id=approval["id"])
+        await call("GET /api/knowledge/stores")
+        hits = await call("POST /api/knowledge/search", {"query": "library opens", "persona": "librarian"})
+        assert hits["data"]
+        assert (await call("GET /api/adapters"))["data"]
+        await call("GET /api/adapters/{name}", name="coach")
+        assert "secret" in await call("POST /api/keys", {"name": "made", "scopes": ["chat"]})
+        await call("PATCH /api/keys/{name}", {"tokens_per_day": 5}, name="made")
+        await call("GET /api/keys")
+        await call("DELETE /api/keys/{name}", name="made")
+        await call("GET /api/usage", group_by="persona")
+        turns = (await call("GET /api/transcripts", persona="librarian"))["data"]
+        await call("GET /api/transcripts/{transcript_id}", transcript_id=turns[0]["id"])
+        await call("DELETE /api/transcripts", conversation=turns[0]["conversation"])
+    need_a_running_engine = {"POST /api/adapters/{name}/use", "POST /api/adapters/{name}/rollback"}
+    assert set(seen) == set(OPERATIONS) - need_a_running_engine
+    assert document["paths"]["/v1/chat/completions"]["post"]["requestBody"]["required"]
+
+
+async def test_every_frame_of_a_stream_fits_the_document(surface: Surface) -> None:
+    calls = Reply(text="Wait.", tool_calls=(("weather", '{"city": "Oslo"}'),))
+    surface.gateway.engine.will("It opens at nine [1].", calls)
+    frames = []
+    async with surface.gateway.http() as http:
+        for fields in (
+            {"model": "librarian", "repertory": {"include": True}},
+            {"model": "plain", "tools": [WEATHER]},
+        ):
+            more = {"stream": True, "stream_options": {"include_usage": True}, "logprobs": True}
+            text = (await http.post("/v1/chat/completions", json={"messages": [QUESTION], **fields, **more})).text
+            frames += [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: {")]
+    schema = {"$ref": "#/components/schemas/ChatCompletionChunk"}
+    assert len(frames) > 10
+    assert [surface.misfits(frame, schema) for frame in frames] == [[]] * len(frames)
+
+
+async def test_every_refusal_fits_the_document_and_no_address_forgets_its_guard(surface: Surface) -> None:
+    weak = surface.gateway.secret("weak", Scope.CHAT)
+    async with surface.gateway.http() as nobody, surface.gateway.http(authorization=f"Bearer {weak}") as chatter:
+        for key, row in OPERATIONS.items():
+            method, template = key.split(" ")
+            url = re.sub(r"\{\w+\}", "nothing", template)
+            body = {"made_up": 1} if row.body else None
+            anonymous = await nobody.request(method, url, json=body)
+            keyed = await chatter.request(method, url, json=body)
+            assert [surface.problems(one, key) for one in (anonymous, keyed)] == [[], []]
+            if template.startswith("/api"):
+                assert (key, anonymous.status_code) == (key, 401)
+            if row.scope not in (None, Scope.CHAT) and not row.open_locally:
+                assert (key, keyed.status_code) == (key, 403)
+            if row.body and row.open_locally:
+                assert (key, anonymous.status_code) == (key, 400)
+        foreign = await nobody.get("/openapi.json", headers={"host": "evil.example"})
+    assert foreign.status_code == 403
+
+
+async def test_where_keys_are_needed_the_document_needs_one_too(surface: Surface) -> None:
+    gate = replace(surface.gateway.services.gate, open_to_programs=False)
+    services = replace(surface.gateway.services, gate=gate)
+    guarded = replace(surface.gateway, app=create_app(services), services=services)
+    async with guarded.http() as nobody, guarded.admin() as admin:
+        assert (await nobody.get("/openapi.json")).status_code == 401
+        assert (await admin.get("/openapi.json")).status_code == 200
+
+
+def _reference() -> str:
+    return DOCS.read_text()
+
+
+def test_the_http_reference_has_every_address_and_no_other() -> None:
+    headings = re.findall(r"^### `([A-Z]+ /[^`]*)`$", _reference(), flags=re.MULTILINE)
+    assert sorted(headings) == sorted(OPERATIONS)
+
+
+def test_the_http_reference_names_every_parameter_scope_and_code_that_it_should() -> None:
+    text = _reference()
+    sections = dict(re.findall(r"^### `([^`]+)`\n(.*?)(?=^##|\Z)", text, flags=re.MULTILINE | re.DOTALL))
+    for key, row in OPERATIONS.items():
+        told = set(re.findall(r"`([^`]+)`", sections[key]))
+        wanted = set(row.body.model_fields if row.body else ()) | {*row.query, *row.headers}
+        assert (key, wanted - told) == (key, set())
+        assert (key, row.scope is None or row.scope.value in told) == (key, True)
+    assert document_of([], "0")["components"]["schemas"]["Error"]
