@@ -22,6 +22,7 @@ from server.routes import (
     knowledge,
     metrics,
     models,
+    openapi,
     personas,
     transcripts,
     usage,
@@ -44,6 +45,7 @@ _ROUTERS = (
     transcripts,
     keys,
     usage,
+    openapi,
 )
 
 
