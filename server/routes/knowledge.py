@@ -10,7 +10,10 @@ from core.errors import InvalidRequest, NotFound
 from core.principal import Principal, Scope
 from server.access import KeyHolder
 from server.requests import read_body
+from server.routes.embeddings import MODEL as EMBEDDING_MODEL
 from server.services import Services, TheServices
+from server.usage.answers import limit_headers
+from server.usage.estimate import text_tokens
 from server.wire import JsonResponse
 
 router = APIRouter()
@@ -67,15 +70,17 @@ async def search(request: Request, services: TheServices, principal: KeyHolder) 
         raise NotFound(
             f"No store {sorted(unknown)[0]!r}. GET /api/knowledge/stores lists them.", code="store_not_found"
         )
-    result = await anyio.to_thread.run_sync(
-        lambda: services.knowledge.search(
-            stores,
-            asked.query,
-            top_k=asked.top_k,
-            floor=floor if asked.floor is None else asked.floor,
-            dense_weight=weight if asked.dense_weight is None else asked.dense_weight,
+    admission = services.meter.admit(principal, EMBEDDING_MODEL, prompt=text_tokens([asked.query]))
+    with admission.embedding():
+        result = await anyio.to_thread.run_sync(
+            lambda: services.knowledge.search(
+                stores,
+                asked.query,
+                top_k=asked.top_k,
+                floor=floor if asked.floor is None else asked.floor,
+                dense_weight=weight if asked.dense_weight is None else asked.dense_weight,
+            )
         )
-    )
     hits = [
         {
             "store": one.store,
@@ -91,7 +96,8 @@ async def search(request: Request, services: TheServices, principal: KeyHolder) 
         }
         for one in result.passages
     ]
-    return JsonResponse({"object": "list", "data": hits, "best_cosine": float(result.best_cosine)})
+    answer = {"object": "list", "data": hits, "best_cosine": float(result.best_cosine)}
+    return JsonResponse(answer, headers=limit_headers(admission.standings()))
 
 
 def _readable(services: Services, principal: Principal) -> set[str]:

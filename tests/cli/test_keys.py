@@ -1,4 +1,5 @@
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from core.database import Database
 from core.ids import PersonaId, PrincipalId
 from core.principal import Limits, Scope
 from server.keys.store import Keys
+from server.settings import ROOT
 from server.usage.counts import Counts, day_of
 from server.usage.ledger import Ledger
 from tests.cli.conftest import Run
@@ -105,3 +107,11 @@ def test_usage_is_shown_by_key_persona_and_day(run: Run) -> None:
 
 def test_no_usage_is_a_sentence(run: Run) -> None:
     assert run("usage").out == "Nothing was used in the last 30 days.\n"
+
+
+def test_the_commands_in_the_document_of_keys_work_as_they_stand_there(run: Run) -> None:
+    text = (ROOT / "docs" / "keys.md").read_text()
+    commands = [line.partition("repertory ")[2] for line in text.splitlines() if line.startswith("$ ")]
+    assert len(commands) == 9
+    for command in commands:
+        assert run(*shlex.split(command)).code == 0, command

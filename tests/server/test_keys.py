@@ -11,17 +11,21 @@ import anyio
 import httpx
 import openai
 import pytest
+from alembic import command
+from alembic.config import Config
 from sqlalchemy import Engine, event
 
 from core.clock import system_clock
 from core.database import Database
 from core.errors import Conflict, InvalidRequest, NotFound
 from core.ids import PersonaId
-from core.principal import Limits, Scope
+from core.principal import NO_LIMITS, Limits, Scope
 from server.keys.gate import Gate, check_bind
+from server.keys.key import digest
 from server.keys.store import Keys
 from server.keys.tables import metadata
-from server.settings import Settings
+from server.migrations import migrate
+from server.settings import ROOT, Settings
 from tests.server.conftest import PLAIN, Gateway, Start
 
 pytestmark = pytest.mark.anyio
@@ -249,3 +253,28 @@ async def test_a_secret_is_in_no_log_error_usage_or_file(
         assert secret not in shown
         assert secret.encode() not in written(tmp_path)
         assert secret not in repr(gateway.services.keys.live.find(secret))
+
+
+async def test_the_body_in_the_document_of_keys_makes_one(gateway: Gateway) -> None:
+    example = (ROOT / "docs" / "keys.md").read_text().partition("```json\n")[2].partition("```")[0]
+    async with gateway.admin() as admin:
+        made = await admin.post("/api/keys", content=example, headers={"content-type": "application/json"})
+    assert made.json()["limits"]["requests_per_minute"] == 30
+
+
+def test_a_key_of_the_first_schema_lives_on_without_limits(tmp_path: Path) -> None:
+    database = Database(tmp_path / "old.db")
+    config = Config()
+    config.set_main_option("script_location", str(ROOT / "server" / "migrations"))
+    with database.write() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.exec_driver_sql(
+            "INSERT INTO server_keys VALUES ('key-1', 'old', ?, '[\"chat\"]', NULL, 0, 1.0, NULL)",
+            (digest("rep-old"),),
+        )
+    migrate(database)
+    key = Keys(database, system_clock).find("rep-old")
+    assert key is not None
+    assert key.principal.limits == NO_LIMITS
+    database.close()

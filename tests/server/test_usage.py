@@ -53,6 +53,7 @@ async def test_usage_is_summed_by_key_persona_and_day(gateway: Gateway) -> None:
     await gateway.stream("plain", "Hi")
     async with gateway.http(authorization=f"Bearer {ada}") as http:
         await http.post("/v1/embeddings", json=EMBED)
+        await http.post("/api/knowledge/search", json={"query": "fines", "persona": "librarian"})
     told = await usage(gateway, boss)
     rows = {(one["key"], one["persona"]): one for one in told["data"]}
     assert set(rows) == {("ada", "plain"), ("ada", "tuned"), ("ada", EMBED["model"]), ("anonymous", "plain")}
@@ -62,8 +63,8 @@ async def test_usage_is_summed_by_key_persona_and_day(gateway: Gateway) -> None:
     assert (plain["requests"], plain["errors"], plain["estimated"]) == (2, 0, 0)
     assert plain["prompt_tokens"] == sum(one.prompt_tokens for one in spent if one)
     assert plain["completion_tokens"] == sum(one.completion_tokens for one in spent if one)
-    assert rows["ada", str(EMBED["model"])]["prompt_tokens"] == 1 + 3
-    assert told["total"]["requests"] == 5
+    assert rows["ada", str(EMBED["model"])]["prompt_tokens"] == 1 + 3 + 2
+    assert told["total"]["requests"] == 6
 
 
 async def test_sums_can_be_narrowed_and_grouped(gateway: Gateway) -> None:
