@@ -115,3 +115,5 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
         background.cancel_scope.cancel()
     await services.personas.aclose()
+    if services.traces is not None:
+        await anyio.to_thread.run_sync(services.traces.close)

@@ -12,6 +12,7 @@ from server.keys.gate import Gate
 from server.keys.store import Keys
 from server.knowledge_sync import KnowledgeSync
 from server.observe.metrics import Metrics
+from server.observe.traces import traces_of
 from server.observe.turn_log import TurnLog
 from server.personas.library import PersonaLibrary
 from server.personas.loader import LoadActions
@@ -68,6 +69,7 @@ def assemble(
         reported=Reported(database, clock),
         transcripts=transcripts,
         metrics=metrics,
+        traces=traces_of(settings),
         observers=(metrics.turns, TurnLog(), transcripts),
     )
 

@@ -16,6 +16,7 @@ from server.engine.connection import ConnectionBroken, EngineConnection, EngineS
 from server.engine.pool import EngineAddress, EnginePool
 from server.engine.refusals import broken_off, engine_refusal
 from server.engine_port import Frame, Payload, Readiness
+from server.observe.request import outgoing_headers
 
 _CHAT = "/v1/chat/completions"
 _WHOLE_ANSWER_FACTOR = 10
@@ -135,7 +136,7 @@ class EngineClient:
         for offset in range(len(urls)):
             pool = self._pools[urls[(first + offset) % len(urls)]]
             try:
-                return await pool.post(_CHAT, body, {}, limit)
+                return await pool.post(_CHAT, body, outgoing_headers(), limit)
             except OSError:
                 continue
         state = self._readiness()

@@ -36,6 +36,7 @@ def set_up(level: str, form: str, stream: TextIO | None = None) -> None:
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
+    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # it repeats itself; ours says it once
     for name in _OURS:
         logging.getLogger(name).setLevel(level)
 

@@ -4,7 +4,7 @@ The one context variable of the server. Holds ids and words of ours; must never 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -23,14 +23,14 @@ class RequestNote:
         headers: as they came.
         status: of the response, once it has begun.
         error: code of the error that the client was told, before or in mid-answer.
-        traceparent: the trace context that requests to the engine carry at the moment.
+        outgoing: headers with the trace context that requests to the engine carry at the moment.
     """
 
     id: str
     headers: Headers = field(default_factory=Headers)
     status: int | None = None
     error: str | None = None
-    traceparent: str | None = None
+    outgoing: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def client_id(self) -> str | None:
@@ -55,6 +55,12 @@ def noted(note: RequestNote) -> Iterator[RequestNote]:
         yield note
     finally:
         _current.reset(token)
+
+
+def outgoing_headers() -> Mapping[str, str]:
+    """Return the headers that tell another service which trace its work belongs to."""
+    note = _current.get()
+    return {} if note is None else note.outgoing
 
 
 def note_error(code: str) -> None:

@@ -116,6 +116,7 @@ class FakeEngine:
     script: deque[Reply] = field(default_factory=deque)
     model: Callable[[dict[str, Any]], Reply] = lambda _: Reply()
     requests: list[dict[str, Any]] = field(default_factory=list)
+    traceparents: list[str | None] = field(default_factory=list)
     aborted: threading.Event = field(default_factory=threading.Event)
     hanging: threading.Event = field(default_factory=threading.Event)
     healthy: bool = True
@@ -128,6 +129,7 @@ class FakeEngine:
     async def chat(self, request: Request) -> Response:
         body = orjson.loads(await request.body())
         self.requests.append(body)
+        self.traceparents.append(request.headers.get("traceparent"))
         if body["model"] not in self.models:
             return _error(404, f"The model `{body['model']}` does not exist.")
         reply = self.script.popleft() if self.script else self.model(body)

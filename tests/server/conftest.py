@@ -1,5 +1,6 @@
 """The whole gateway in process, over a fake engine that is a real HTTP server."""
 
+import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -187,7 +188,7 @@ def start(tmp_path: Path, engine: FakeEngine) -> Start:
             "knowledge_root": tmp_path,
             "_env_file": None,
         }
-        database = Database(tmp_path / "repertory.db")
+        database = Database(settings.get("data_dir", tmp_path) / "repertory.db")
         for tables in ALL:
             tables.create_all(database.engine)
         readiness = [Readiness(True)]
@@ -220,3 +221,16 @@ def start(tmp_path: Path, engine: FakeEngine) -> Start:
 async def gateway(start: Start, anyio_backend: str) -> AsyncIterator[Gateway]:
     async with start() as running:
         yield running
+
+
+@pytest.fixture
+def kept_logging() -> Iterator[None]:
+    """Put the set-up of logging back that pytest had."""
+    root = logging.getLogger()
+    names = ["server", "retrieval", "adapters", "actions", "core"]
+    handlers, levels = list(root.handlers), {name: logging.getLogger(name).level for name in [*names, "root"]}
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(levels.pop("root"))
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)

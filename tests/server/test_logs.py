@@ -30,19 +30,6 @@ Lines = Callable[[], list[dict[str, Any]]]
 
 
 @pytest.fixture
-def kept_logging() -> Iterator[None]:
-    """Put the set-up of logging back that pytest had."""
-    root = logging.getLogger()
-    names = ["server", "retrieval", "adapters", "actions", "core"]
-    handlers, levels = list(root.handlers), {name: logging.getLogger(name).level for name in [*names, "root"]}
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(levels.pop("root"))
-    for name, level in levels.items():
-        logging.getLogger(name).setLevel(level)
-
-
-@pytest.fixture
 def lines(kept_logging: None) -> Lines:
     """Log as JSON, all of it; return what reads the lines since the last look."""
     stream = io.StringIO()
