@@ -1,6 +1,7 @@
 """The whole road through the clients that people use, on the real engine."""
 
 import shlex
+from pathlib import Path
 
 import httpx
 import openai
@@ -10,6 +11,7 @@ from langchain_openai import ChatOpenAI, OpenAIEmbeddings
 from openai.types.chat import ChatCompletion
 from pydantic import SecretStr
 
+from tests.clients.runs import Client
 from tests.engine.server import RunningServer
 
 pytestmark = pytest.mark.anyio
@@ -114,6 +116,15 @@ def test_embeddings_put_like_beside_like(server: RunningServer) -> None:
     lamp, light, tax = embeddings.embed_documents(["a lamp", "a light for the desk", "income tax law"])
     assert len(lamp) == 384
     assert _dot(lamp, light) > _dot(lamp, tax) + 0.2
+
+
+def test_the_newest_langchain_llm_and_ai_sdk_answer_stream_and_embed(
+    server: RunningServer, tmp_path: Path
+) -> None:
+    outcome = Client(server.url, "none", tmp_path / "python").suite("real_engine")
+    assert (outcome.passed, outcome.skipped, outcome.failed) == (3, {}, {}), outcome.said
+    outcome = Client(server.url, "none", tmp_path / "node").node_suite("real-engine")
+    assert (outcome.passed, outcome.skipped, outcome.failed) == (1, {}, {}), outcome.said
 
 
 def test_a_ticket_is_searched_at_once_and_filed_after_approval(
