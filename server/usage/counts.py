@@ -1,6 +1,6 @@
 """What is counted of requests. Knows numbers and days, nobody who asks."""
 
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 _SECONDS_OF_A_DAY = 86_400
@@ -37,7 +37,16 @@ class Counts:
 
     def __add__(self, other: "Counts") -> "Counts":
         """Return the sum."""
-        return Counts(*(one + two for one, two in zip(astuple(self), astuple(other), strict=True)))
+        return Counts(
+            self.requests + other.requests,
+            self.errors + other.errors,
+            self.abandoned + other.abandoned,
+            self.refused + other.refused,
+            self.estimated + other.estimated,
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.cached_tokens + other.cached_tokens,
+        )
 
 
 NOTHING = Counts()
