@@ -33,8 +33,8 @@ static: install
 soak: install ## Run the long random tests
 	@$(BIN)/pytest -m soak --timeout=0
 
-bench: install ## Run the comparisons in benchmarks/ on the real engine
-	@$(BIN)/python -m benchmarks
+bench: install ## Run the comparisons in benchmarks/ on the real engine (SECTIONS="…" only these)
+	@$(BIN)/python -m benchmarks $(SECTIONS)
 
 lock: install ## Resolve pyproject.toml into requirements/*.lock (UPGRADE=1 takes the newest versions)
 	@$(BIN)/python -m bootstrap.lock $(if $(UPGRADE),--upgrade)
