@@ -5,13 +5,20 @@ from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 
-from benchmarks import lora
+from benchmarks import cache, flips, loads, lora, passage, turns
 from benchmarks.machine import describe
 from benchmarks.report import with_section
 from benchmarks.section import Bench, Section
 
 _REPORT = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
-SECTIONS: tuple[Section, ...] = (*lora.SECTIONS,)
+SECTIONS: tuple[Section, ...] = (
+    passage.SECTION,
+    turns.SECTION,
+    cache.SECTION,
+    loads.SECTION,
+    flips.SECTION,
+    *lora.SECTIONS,
+)
 """In the order of the report."""
 
 

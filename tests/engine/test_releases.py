@@ -1,19 +1,19 @@
 """Adapter versions change under traffic."""
 
-import asyncio
 from pathlib import Path
 
 import httpx
 import pytest
 
-from server.engine.admin import EngineAdmin
 from server.engine.process import runtime_dir
 from tests.engine.adapters import write_random_adapter
+from tests.engine.flipping import QUESTIONS, Flip, ask, fingerprints, flipped, judged, traffic
 from tests.engine.server import RunningServer, repertory_cli
 
 pytestmark = pytest.mark.anyio
 
-QUESTION = [{"role": "user", "content": "Hello"}]
+FLIPS = (2, 1) * 14 + (2,)
+"""The last one is rolled back; `make bench` makes a thousand."""
 
 
 def _use(server: RunningServer, name: str, version: int, **body: object) -> httpx.Response:
@@ -46,70 +46,35 @@ def test_a_version_without_effect_is_refused_after_its_probe(
     assert refused.json()["error"]["code"] == "adapter_without_effect"
 
 
-async def test_versions_flip_under_traffic_without_a_failed_or_stale_answer(
+async def test_versions_flip_under_traffic_and_every_answer_is_of_a_version_that_was_current(
     server: RunningServer, base_dir: Path, tmp_path: Path
 ) -> None:
-    _use(server, "alpha", 1, override=True, reason="a trial")
     folder = write_random_adapter(tmp_path / "second", base_dir, seed=77)
     repertory_cli(server, "adapter", "import", str(folder), "--name", "alpha")
-    answers: list[tuple[float, dict[str, float]]] = []
-    flips: list[float] = []
-    async with httpx.AsyncClient(base_url=server.url, timeout=120) as http:
-        fingerprints = await _fingerprints(server)
+    socket = httpx.AsyncHTTPTransport(uds=str(runtime_dir(server.data_dir) / "engine.sock"))
+    async with (
+        httpx.AsyncClient(base_url=server.url, timeout=120) as http,
+        httpx.AsyncClient(transport=socket, base_url="http://engine", timeout=120) as engine,
+    ):
+        known = await fingerprints(engine, "alpha", "You answer.", (1, 2))
 
-        async def chat() -> None:
-            while len(flips) < 4:
-                began = asyncio.get_running_loop().time()
-                answers.append((began, await _first_token(http)))
+        async def use(version: int) -> httpx.Response:
+            body = {"version": version, "override": True, "reason": "a trial"}
+            return await http.post("/api/adapters/alpha/use", json=body, headers=server.admin)
 
-        async with asyncio.TaskGroup() as traffic:
-            for _ in range(3):
-                traffic.create_task(chat())
-            for version in (2, 1, 2):
-                body = {"version": version, "override": True, "reason": "a trial"}
-                used = await http.post("/api/adapters/alpha/use", json=body, headers=server.admin)
-                assert used.status_code == 200, used.text
-                flips.append(asyncio.get_running_loop().time())
-                await _first_token(http)
-            back = await http.post("/api/adapters/alpha/rollback", json={"reason": "x"}, headers=server.admin)
-            assert back.json()["version"] == 1
-            flips.append(asyncio.get_running_loop().time())
-        after = await _first_token(http)
-    assert _which(after, fingerprints) == 1
-    assert len(answers) >= 6
-    for began, answer in answers:
-        version = _which(answer, fingerprints)
-        flipped = sum(began > flip for flip in flips)
-        assert version in {(1, 2, 1, 2, 1)[flipped], (1, 2, 1, 2, 1)[min(flipped + 1, 4)]}
+        async def back(version: int) -> httpx.Response:
+            return await http.post("/api/adapters/alpha/rollback", json={"reason": "x"}, headers=server.admin)
 
+        async def flip() -> list[Flip]:
+            return [*await flipped(use, FLIPS), *await flipped(back, [1])]
 
-async def _first_token(http: httpx.AsyncClient) -> dict[str, float]:
-    body = {"model": "trial", "messages": QUESTION, "max_tokens": 1, "temperature": 0}
-    body |= {"logprobs": True, "top_logprobs": 5}
-    response = await http.post("/v1/chat/completions", json=body)
-    assert response.status_code == 200, response.text
-    content = response.json()["choices"][0]["logprobs"]["content"][0]
-    return {one["token"]: one["logprob"] for one in content["top_logprobs"]}
-
-
-async def _fingerprints(server: RunningServer) -> dict[int, dict[str, float]]:
-    """Return each version's own candidates, asked of the engine itself."""
-    socket = runtime_dir(server.data_dir) / "engine.sock"
-    transport = httpx.AsyncHTTPTransport(uds=str(socket))
-    async with httpx.AsyncClient(transport=transport, base_url="http://engine") as http:
-        admin = EngineAdmin(http)
-        messages = [{"role": "system", "content": "You answer."}, *QUESTION]
-        return {v: (await admin.probe(f"alpha@{v}", messages)).logprobs for v in (1, 2)}
-
-
-def _which(answer: dict[str, float], fingerprints: dict[int, dict[str, float]]) -> int:
-    gaps = {
-        version: max(abs(value - print_[token]) if token in print_ else 9.0 for token, value in answer.items())
-        for version, print_ in fingerprints.items()
-    }
-    assert min(gaps.values()) < 0.05, gaps
-    assert max(gaps.values()) > 0.1, gaps
-    return min(gaps, key=lambda version: gaps[version])
+        first = await flipped(use, [1])
+        flips, answers = await traffic(http, "trial", 3, flip)
+        verdict = judged([*first, *flips], answers, known)
+        after = judged(flips[-1:], [await ask(http, "trial", QUESTIONS[0])], known)
+    assert (verdict.failed, verdict.mixed, verdict.stale) == (0, 0, 0), verdict
+    assert verdict.good >= len(FLIPS) // 2
+    assert after.good == 1
 
 
 def test_a_removed_adapter_is_really_gone_and_a_pinned_one_says_so(engine: httpx.Client) -> None:
