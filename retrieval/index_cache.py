@@ -4,15 +4,19 @@ A file counts only if generation, embedder, digest and count agree with the data
 a flipped byte without a word. Everything else is built again from the stored vectors.
 """
 
+import logging
 import os
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 
 from core.database import Database
+from core.errors import Unavailable
 from retrieval import shelf
 from retrieval.shelf import Store
 from retrieval.vector_index import VectorIndex, digest
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,7 @@ class IndexCache:
         self._folder = folder
         self._snapshots: dict[int, _Snapshot] = {}
         self._refreshing = threading.Lock()
+        self._sweep()
 
     def get(self, store: Store) -> VectorIndex:
         """Return the index of a store, which may be as old as the last `refresh`."""
@@ -59,13 +64,20 @@ class IndexCache:
                     index = built = VectorIndex.build(*shelf.store_vectors(connection, store))
                 connection.rollback()
             if built is not None:
-                self._save(store, built)
+                self._keep(store, built)
             self._snapshots[store.id] = _Snapshot(store.embedder, store.generation, index)
             return index
 
     def path(self, store: Store) -> Path:
         """Return where the index of a store is kept."""
         return self._folder / f"{store.id}.faiss"
+
+    def _sweep(self) -> None:
+        """Remove half-written files of processes that are gone."""
+        for beside in self._folder.glob("*.tmp"):
+            writer = beside.suffixes[0].lstrip(".")
+            if not (writer.isdecimal() and Path("/proc", writer).exists()):
+                beside.unlink(missing_ok=True)
 
     def _load(self, store: Store) -> VectorIndex | None:
         if store.index_generation != store.generation:
@@ -78,6 +90,13 @@ class IndexCache:
             return None
         index = VectorIndex.from_bytes(content)
         return index if (index.count, index.dimensions) == (store.index_count, store.dimensions) else None
+
+    def _keep(self, store: Store, index: VectorIndex) -> None:
+        """Save an index; without its file it is only built again after the next start."""
+        try:
+            self._save(store, index)
+        except (OSError, Unavailable) as error:
+            _LOG.warning("The index of %r is not saved: %s", store.name, error)
 
     def _save(self, store: Store, index: VectorIndex) -> None:
         content = index.to_bytes()

@@ -194,3 +194,17 @@ def test_a_probe_is_kept_until_the_next(registry: Registry, base: BaseModel, tmp
     assert registry.probe("coach", 1) == {"prompts": [{"logprobs": {"a": -0.25}}]}
     with pytest.raises(NotFound):
         registry.store_probe("coach", 2, {})
+
+
+def test_reconciling_removes_the_copy_of_a_killed_import_and_leaves_one_that_is_still_made(
+    registry: Registry, base: BaseModel, tmp_path: Path
+) -> None:
+    store, folder = AdapterStore(tmp_path / "adapters"), make_adapter(tmp_path / "in")
+    abandoned = tmp_path / "adapters" / "coach" / ".incoming-killed"
+    abandoned.mkdir(parents=True)
+    (abandoned / "adapter_config.json").write_text("{")
+    with store.incoming("coach", folder) as copy:
+        registry.reconcile()
+        assert (copy / "adapter_model.safetensors").exists()
+    assert not abandoned.exists()
+    assert list((tmp_path / "adapters" / "coach").iterdir()) == []
