@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from typing import Annotated
 
 import anyio
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from core.errors import InvalidRequest, PermissionDenied
 from core.principal import Principal, Scope
@@ -17,10 +17,12 @@ from server.wire import JsonResponse
 
 router = APIRouter()
 _DAYS = 30
+_PARAMETERS = frozenset({"key", "persona", "from", "to", "group_by"})
 
 
 @router.get("/api/usage")
 async def usage(
+    request: Request,
     services: TheServices,
     principal: KeyHolder,
     key: str | None = None,
@@ -33,6 +35,12 @@ async def usage(
 
     Days are days of UTC, both ends included; without them the last 30.
     """
+    if unknown := sorted(set(request.query_params) - _PARAMETERS):
+        raise InvalidRequest(
+            f"Unknown parameter: {unknown[0]!r}. Known here: {', '.join(sorted(_PARAMETERS))}.",
+            code="unknown_parameter",
+            param=unknown[0],
+        )
     end = last or datetime.fromtimestamp(services.clock(), UTC).date()
     begin = first or date.fromordinal(max(1, end.toordinal() - _DAYS + 1))
     wanted = Wanted(_groups(group_by), begin.isoformat(), end.isoformat(), _key(principal, key), persona)

@@ -82,7 +82,7 @@ async def test_sums_can_be_narrowed_and_grouped(gateway: Gateway) -> None:
     assert (await usage(gateway, boss, key="nobody"))["data"] == []
     assert (await usage(gateway, boss, key="nobody", group_by=""))["data"] == []
     async with gateway.http(authorization=f"Bearer {boss}") as http:
-        for query in ({"group_by": "secret_hash"}, {"from": "yesterday"}):
+        for query in ({"group_by": "secret_hash"}, {"from": "yesterday"}, {"keys": "bob"}):
             assert (await http.get("/api/usage", params=query)).status_code == 400
 
 
