@@ -47,6 +47,7 @@ class EngineConnection(asyncio.Protocol):
         self._status: int | None = None
         self._complete = False
         self._released = True
+        self._kept_alive = False
         self._paused = False
         self._failure: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -159,6 +160,7 @@ class EngineConnection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """Note the end of the answer."""
         self._complete = self._status is not None
+        self._kept_alive = self._parser.should_keep_alive()  # the parser knows it only now
 
     def _begin(self, limit: float) -> None:
         self._parser = httptools.HttpResponseParser(self)
@@ -204,7 +206,7 @@ class EngineConnection(asyncio.Protocol):
             self._fail(EngineSilent())
 
     def _give_back(self) -> None:
-        if self.open and self._parser.should_keep_alive():
+        if self.open and self._kept_alive:
             self._parts.clear()
             self._held = 0
             self._reusable(self)
