@@ -41,7 +41,7 @@ async def create_chat_completion(request: Request, services: TheServices, princi
         prompt=prompt_tokens(asked),
         answer=longest_answer(asked, context.persona.spec.model),
     )
-    observers = (*services.observers, admission)
+    observers = (admission, *services.observers)  # nothing that others do may keep it from being counted
     if asked.stream:
         return EventStream(
             observed_stream(turn.stream(), record, observers), headers=limit_headers(admission.standings())
