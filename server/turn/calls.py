@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import anyio
 import orjson
 
-from actions import ActionResult, ActionSet, Approval, Approvals, ArgumentsInvalid, fence
+from actions import ActionResult, ActionSet, Approval, Approvals, ApprovalState, ArgumentsInvalid, fence
 from actions.json_value import JsonObject
 from core.errors import RepertoryError
 from core.ids import PersonaId
@@ -50,6 +50,11 @@ class Caller:
             self._context.steps.append(ActionStep(name, shown, "done" if result.ok else "failed"))
             return CallOutcome(fence(result.text))
         approval = await anyio.to_thread.run_sync(self._file, name, arguments)
+        if approval.state is not ApprovalState.PENDING:  # decided meanwhile, in this very conversation
+            text = await self.carry_out(approval)
+            approval = await anyio.to_thread.run_sync(self._approvals.get, approval.id)
+            self._context.steps.append(ActionStep(name, shown, approval.state.value, approval.id))
+            return CallOutcome(text)
         self._context.steps.append(ActionStep(name, shown, approval.state.value, approval.id))
         return CallOutcome("", approval)
 

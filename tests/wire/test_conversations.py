@@ -127,6 +127,18 @@ async def test_a_decision_made_while_something_else_was_answered_is_not_lost(cle
     assert _deletions(crm) == 1
 
 
+async def test_a_call_asked_for_again_after_it_was_approved_is_made_and_not_filed_anew(
+    clerk: Gateway, crm: Crm
+) -> None:
+    """The client leaves the server's answer out, so that nothing in its request names the approval."""
+    clerk.engine.will(*ASKS, *ASKS, "It is gone.")
+    await clerk.ask("clerk", FIRST)
+    await _decide(clerk)
+    assert await _text(clerk, "clerk", FIRST, "Please!") == "It is gone."
+    assert [one.state for one in clerk.services.approvals.list()] == [ApprovalState.DONE]
+    assert _deletions(crm) == 1
+
+
 async def test_two_calls_that_wait_are_both_named_and_both_carried_out(clerk: Gateway, crm: Crm) -> None:
     clerk.engine.will(*ASKS, "remove", '{"contact": "8"}', "Both are gone.")
     first = await _text(clerk, "clerk", FIRST)
