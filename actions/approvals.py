@@ -213,6 +213,22 @@ class Approvals:
             )
             return connection.execute(statement).rowcount
 
+    def give_up(self) -> int:
+        """Expire what waits and mark as unknown what was sent, after a restore; say how many.
+
+        The backup does not know what has been done since: an approved call would be made a second time.
+        """
+        with self._database.write() as connection:
+            expired = connection.execute(
+                update(table).where(table.c.state.in_(_WAITING)).values(state=ApprovalState.EXPIRED)
+            ).rowcount
+            unknown = connection.execute(
+                update(table)
+                .where(table.c.state == ApprovalState.SENT)
+                .values(state=ApprovalState.UNKNOWN, finished_at=self._clock())
+            ).rowcount
+        return expired + unknown
+
     def forget(self, conversations: Iterable[str], principal: PrincipalId | None = None) -> int:
         """Blank what the calls of these conversations said, once they are over; say how many.
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from core.errors import RepertoryError
-from server.cli import adapter, approval, chat, doctor, key, knowledge, persona, serve, transcript, usage
+from server.cli import adapter, approval, backup, chat, doctor, key, knowledge, persona, serve, transcript, usage
 from server.cli.output import complain
 from server.cli.session import Session
 
@@ -75,4 +75,6 @@ app.add_typer(approval.app, name="approval")
 app.add_typer(key.app, name="key")
 app.add_typer(transcript.app, name="transcript")
 app.command("usage")(usage.usage)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 app.command("doctor")(doctor.doctor)

@@ -1,0 +1,143 @@
+"""Restoring a backup: unpacked and proven beside the data directory, then put into its place by one rename."""
+
+import os
+import shutil
+import sqlite3
+import tempfile
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from actions import Approvals
+from adapters.manifest import verify_folder
+from core.clock import Clock
+from core.database import Database
+from core.errors import Conflict, RepertoryError, Unavailable
+from server.backup.archive import refused, unpack
+from server.backup.contents import ADAPTERS, DATABASE
+from server.data_directory import locked
+from server.migrations import migrate
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A restored data directory.
+
+    Attributes:
+        release: of Repertory that took the backup.
+        taken_at: when, in seconds since the epoch.
+        aside: where the data directory is that was there before.
+        given_up: calls that waited for approval, or were being made, when the backup was taken.
+    """
+
+    data_dir: Path
+    release: str
+    taken_at: float
+    aside: Path | None
+    given_up: int
+    warnings: tuple[str, ...]
+
+
+def restore(archive: Path, data_dir: Path, clock: Clock, *, replace: bool = False) -> Restored:
+    """Make `data_dir` what it was when the backup was taken.
+
+    Args:
+        archive: the backup.
+        data_dir: must be new or empty, unless `replace` moves it aside.
+        clock: names what is moved aside.
+        replace: move a data directory that is there aside.
+
+    Raises:
+        InvalidRequest: the archive is broken or was tampered with.
+        Conflict: something is in the way, a server runs there, or a newer release took the backup.
+        Unavailable: the disk is full, or a folder cannot be written.
+    """
+    data_dir = data_dir.absolute()
+    _check_free(data_dir, replace=replace)
+    try:
+        data_dir.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        staging = Path(tempfile.mkdtemp(prefix=f".{data_dir.name}.restoring-", dir=data_dir.parent))
+    except OSError as error:
+        raise _unwritable(data_dir, error) from error
+    try:
+        manifest = unpack(archive, staging)
+        given_up, warnings = _prove(staging, manifest.schema_revision, clock)
+        aside = _put_in_place(staging, data_dir, clock())
+    except OSError as error:
+        raise _unwritable(data_dir, error) from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return Restored(data_dir, manifest.release, manifest.created_at, aside, given_up, tuple(warnings))
+
+
+def _check_free(data_dir: Path, *, replace: bool) -> None:
+    if not data_dir.exists():
+        return
+    if any(data_dir.iterdir()) and not replace:
+        raise Conflict(
+            f"{str(data_dir)!r} is not empty. Set REPERTORY_DATA_DIR to a new folder, or say --replace to move "
+            "this one aside.",
+            code="data_dir_not_empty",
+        )
+    with locked(data_dir):
+        return
+
+
+def _prove(folder: Path, revision: str, clock: Clock) -> tuple[int, list[str]]:
+    """Check the database, bring it to this release's schema, and let go of calls that may be made already."""
+    with closing(sqlite3.connect(folder / DATABASE)) as raw:
+        try:
+            (health,) = raw.execute("PRAGMA quick_check").fetchone()
+            found = raw.execute("SELECT version_num FROM alembic_version").fetchone()
+            versions = raw.execute("SELECT name, version FROM adapter_versions").fetchall()
+        except sqlite3.Error as error:
+            raise refused(f"its database cannot be read ({error})") from error
+    if health != "ok" or found != (revision,):
+        raise refused("its database is damaged, or not that of its manifest")
+    database = Database(folder / DATABASE)
+    try:
+        migrate(database)
+        given_up = Approvals(database, clock).give_up()
+    finally:
+        database.close()
+    warnings = []
+    for name, version in versions:
+        try:
+            verify_folder(folder / ADAPTERS / str(name) / str(version))
+        except RepertoryError:
+            warnings.append(f"{name}@{version} is not whole in the backup and cannot be served. Import it again.")
+    return given_up, warnings
+
+
+def _put_in_place(staging: Path, data_dir: Path, now: float) -> Path | None:
+    for path in sorted(staging.rglob("*")):
+        _sync(path)
+    _sync(staging)
+    aside = None
+    if data_dir.exists():
+        with locked(data_dir):
+            if any(data_dir.iterdir()):
+                stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%d-%H%M%S")
+                aside = data_dir.with_name(f"{data_dir.name}.before-restore-{stamp}")
+                data_dir.rename(aside)
+            else:
+                data_dir.rmdir()
+    staging.rename(data_dir)
+    _sync(data_dir.parent)
+    return aside
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _unwritable(data_dir: Path, error: OSError) -> Unavailable:
+    return Unavailable(
+        f"{str(data_dir)!r} was not restored: {error.strerror or error}. Check rights and free space there.",
+        code="restore_failed",
+    )

@@ -1,0 +1,164 @@
+"""Taking a backup, with or without a running server: a consistent database, and the adapters that it names.
+
+Changes nothing in the data directory. The archive gets its name once it is whole.
+"""
+
+import hashlib
+import os
+import sqlite3
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from adapters.manifest import verify_folder
+from core.clock import Clock
+from core.errors import Conflict, InvalidRequest, RepertoryError, Unavailable
+from server.backup.contents import (
+    ADAPTERS,
+    ADMIN_KEY,
+    DATABASE,
+    FORMAT,
+    MANIFEST,
+    FileEntry,
+    Manifest,
+    this_release,
+)
+
+_BUSY_SECONDS = 30.0
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A finished backup: its file, how much is in it, and what an operator should know."""
+
+    path: Path
+    size: int
+    files: int
+    warnings: tuple[str, ...]
+
+
+def take(data_dir: Path, target: Path, clock: Clock) -> Taken:
+    """Back `data_dir` up into the new file `target`.
+
+    Raises:
+        InvalidRequest: there is nothing to back up.
+        Conflict: the target exists.
+        Unavailable: the disk is full, or the target cannot be written.
+    """
+    if not (data_dir / DATABASE).is_file():
+        raise InvalidRequest(
+            f"There is no {DATABASE} in {str(data_dir)!r}. Set REPERTORY_DATA_DIR to the server's data directory."
+        )
+    if target.exists():
+        raise Conflict(f"{str(target)!r} exists already. Choose another name; backups are never overwritten.")
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as beside:
+            part = Path(beside) / "part"
+            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                files, warnings = _write(data_dir, Path(beside), file, clock())
+                file.flush()
+                os.fsync(file.fileno())
+            os.link(part, target)  # unlike a rename it never overwrites
+        _sync_folder(target.parent)
+    except (OSError, sqlite3.Error) as error:
+        raise _failed(target, error) from error
+    return Taken(target, target.stat().st_size, files, tuple(warnings))
+
+
+def _write(data_dir: Path, beside: Path, file: BinaryIO, now: float) -> tuple[int, list[str]]:
+    snapshot = beside / DATABASE
+    revision, versions = _snapshot(data_dir / DATABASE, snapshot)
+    warnings: list[str] = []
+    entries: dict[str, FileEntry] = {}
+    with tarfile.open(fileobj=file, mode="w:gz", format=tarfile.USTAR_FORMAT, compresslevel=1) as archive:
+        entries[DATABASE] = _add(archive, snapshot, DATABASE)
+        snapshot.unlink()
+        for name, version in versions:
+            folder = data_dir / ADAPTERS / name / str(version)
+            try:
+                verify_folder(folder)
+            except RepertoryError as error:
+                warnings.append(f"{name}@{version} is backed up as it is: {error.message}")
+            for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+                if path.is_file() and not path.is_symlink():
+                    inside = f"{ADAPTERS}/{name}/{version}/{path.name}"
+                    entries[inside] = _add(archive, path, inside)
+        if (data_dir / ADMIN_KEY).is_file():
+            entries[ADMIN_KEY] = _add(archive, data_dir / ADMIN_KEY, ADMIN_KEY)
+        manifest = Manifest(
+            format=FORMAT, release=this_release(), schema_revision=revision, created_at=now, files=entries
+        )
+        last = beside / MANIFEST
+        last.write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
+        _add(archive, last, MANIFEST)
+    return len(entries), warnings
+
+
+def _snapshot(database: Path, copy: Path) -> tuple[str, list[tuple[str, int]]]:
+    """Copy the database in one read transaction; return its revision and the adapter versions that it names.
+
+    `VACUUM INTO` copies rows, not pages: what was deleted is not in the copy. Writers go on meanwhile.
+    """
+    with closing(sqlite3.connect(database, timeout=_BUSY_SECONDS, isolation_level=None)) as source:
+        source.execute("VACUUM INTO ?", (str(copy),))
+    with closing(sqlite3.connect(copy, isolation_level=None)) as taken:
+        try:
+            (revision,) = taken.execute("SELECT version_num FROM alembic_version").fetchone()
+            versions = taken.execute(
+                "SELECT name, version FROM adapter_versions ORDER BY name, version"
+            ).fetchall()
+        except (sqlite3.OperationalError, TypeError) as error:
+            raise InvalidRequest(f"{str(database)!r} is no database of Repertory: {error}.") from error
+    return str(revision), [(str(name), int(version)) for name, version in versions]
+
+
+def _add(archive: tarfile.TarFile, path: Path, name: str) -> FileEntry:
+    """Add a file and return what its bytes were on the way."""
+    info = tarfile.TarInfo(name)
+    with path.open("rb") as file:
+        info.size = os.fstat(file.fileno()).st_size
+        info.mode = 0o600
+        reader = _Hashing(file)
+        archive.addfile(info, reader)
+    return FileEntry(size=info.size, sha256=reader.digest.hexdigest())
+
+
+class _Hashing:
+    """A file that is hashed while it is read."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.digest = hashlib.sha256()
+
+    def read(self, size: int = _CHUNK) -> bytes:
+        data = self._file.read(size)
+        self.digest.update(data)
+        return data
+
+
+def _failed(target: Path, error: Exception) -> Unavailable:
+    reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return Unavailable(
+        f"No backup was made at {str(target)!r}: {reason}. Check the folder and its free space; it has to hold a "
+        "copy of the database beside the backup for a while.",
+        code="backup_failed",
+    )
+
+
+def _sync_folder(folder: Path) -> None:
+    with _opened(folder) as descriptor:
+        os.fsync(descriptor)
+
+
+@contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
