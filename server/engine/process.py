@@ -29,6 +29,10 @@ LEASE = "REPERTORY_ENGINE_LEASE"
 
 BASE_MODEL_NAME = "base"
 _STOP_SECONDS = 8.0
+_GPU = Path("/dev/nvidia0")
+_CPU_BLOCK = 32
+"""Tokens in a block of the KV cache. Only whole blocks are found again, and vLLM's 128 on CPU are more than the
+instructions of many a persona; 32 is the fewest that its CPU attention takes (docs/performance.md)."""
 _SMALL_BASE_BYTES = 2_000_000_000
 
 
@@ -125,6 +129,8 @@ class EngineProcess:
         arguments += ["--uds", str(self.socket), "--max-model-len", str(settings.max_model_len)]
         arguments += ["--max-num-seqs", str(settings.max_num_seqs), "--disable-uvicorn-access-log"]
         arguments += ["--dtype", self.dtype()]
+        if not _GPU.exists():
+            arguments += ["--block-size", str(_CPU_BLOCK)]
         arguments += ["--enable-lora", "--max-loras", str(settings.max_loras)]
         arguments += ["--max-cpu-loras", str(max(settings.max_cpu_loras, settings.max_loras))]
         arguments += ["--max-lora-rank", str(settings.max_lora_rank)]
@@ -142,7 +148,7 @@ class EngineProcess:
         float32 an answer does not depend on who else is served (docs/adr/0003-float32-on-cpu.md).
         """
         settings = self._settings
-        if settings.engine_dtype != "auto" or Path("/dev/nvidia0").exists():
+        if settings.engine_dtype != "auto" or _GPU.exists():
             return settings.engine_dtype
         weights = sum(path.stat().st_size for path in settings.base_model_dir.glob("*.safetensors"))
         return "float32" if weights <= _SMALL_BASE_BYTES else "auto"
