@@ -31,7 +31,7 @@ static: install
 	@$(BIN)/lint-imports
 
 soak: install ## Run the long random tests
-	@$(BIN)/pytest -m soak --timeout=0
+	@$(BIN)/pytest -m soak --timeout=0 -s
 
 bench: install ## Run the comparisons in benchmarks/ on the real engine (SECTIONS="…" only these)
 	@$(BIN)/python -m benchmarks $(SECTIONS)

@@ -130,6 +130,8 @@ class Keys:
         with os.fdopen(descriptor, "w") as file:
             os.fchmod(descriptor, 0o600)
             file.write(secret + "\n")
+            file.flush()
+            os.fsync(descriptor)  # before the database keeps its hash
         self._insert(_BOOTSTRAP_NAME, secret, frozenset({Scope.ADMIN}), None, NO_LIMITS, bootstrap=True)
 
     def _insert(

@@ -14,6 +14,7 @@ import pytest
 from tests.engine.server import RunningServer
 from tests.faults.world import ask, body, error_of, eventually
 
+pytestmark = pytest.mark.timeout(400)  # a whole server is started, on a machine that may be slow
 _IDLE = 5_000
 _MOST_GROWTH = 150_000_000
 """Bytes that a server may take for all of these connections."""
@@ -59,7 +60,7 @@ def test_thousands_of_idle_connections_do_not_keep_a_request_from_its_answer(ser
         eventually(lambda: process.num_fds() > 0.9 * most)
         asked = time.monotonic()
         assert ask(server).status_code == 200
-        assert time.monotonic() - asked < 5
+        assert time.monotonic() - asked < 10
         assert _memory(server) - before < _MOST_GROWTH
     eventually(lambda: process.num_fds() < 200)
 

@@ -19,7 +19,7 @@ from server.settings import Settings
 from tests.engine.server import ROOT
 from tests.faults.world import STAND_IN, World, body
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(400)]
 _PATIENCE = 60.0
 
 

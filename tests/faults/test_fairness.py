@@ -8,7 +8,7 @@ import pytest
 from tests.engine.server import RunningServer
 from tests.faults.load import client, run, stream_seconds
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(400)]
 _STREAMS = 200
 _REQUESTS = 2_000
 _MOST_GROWTH = 8_000_000
