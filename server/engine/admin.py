@@ -121,6 +121,18 @@ class EngineAdmin:
             return []
         return [ResidentAdapter.model_validate(one) for one in response.json()["adapters"]]
 
+    async def metrics(self) -> bytes:
+        """Return the engine's own metrics, as it writes them.
+
+        Raises:
+            Unavailable: it is away.
+            UpstreamFailed: it has none.
+        """
+        response = await self._ask("GET", "/metrics", timeout=10)
+        if not response.is_success:
+            raise UpstreamFailed("The engine shows no metrics of its own.", code="engine_metrics_missing")
+        return response.content
+
     async def load(self, name: str) -> None:
         """Load an adapter version into memory.
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
 
-from core.errors import RepertoryError, Unavailable
+from core.errors import NotFound, RepertoryError, Unavailable
 from server.engine.admin import EngineAdmin, Handshake
 from server.engine.backends import backend_of
 from server.engine.client import EngineClient
@@ -112,6 +112,17 @@ class EngineDriver:
             for admin in self.answering
             for one in await admin.residents()
         ]
+
+    async def metrics(self, engine: int) -> bytes:
+        """Return the own metrics of one engine, counted from 0 in the order of the settings.
+
+        Raises:
+            NotFound: there is no such engine.
+            Unavailable: it is away.
+        """
+        if engine >= len(self.admins):
+            raise NotFound(f"There is no engine {engine}; they are counted from 0.", code="engine_not_found")
+        return await self.admins[engine].metrics()
 
     async def start(self) -> None:
         """Begin to bring the engine up; returns at once."""

@@ -4,6 +4,7 @@ import asyncio
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 
+from core.errors import NotFound
 from server.engine_port import Engine
 from server.knowledge_sync import KnowledgeSync
 from server.observe.http import HttpMetrics
@@ -29,10 +30,23 @@ class Metrics:
         self._registry.register(self._state)
         ProcessCollector(registry=self._registry)
         self._writing = asyncio.Lock()
+        self._driver: Supervised | None = None
 
     def attach(self, driver: Supervised) -> None:
         """Tell who supervises the engine."""
+        self._driver = driver
         self._state.attach(driver)
+
+    async def engine_text(self, engine: int) -> bytes:
+        """Return the own metrics of one engine.
+
+        Raises:
+            NotFound: there is no such engine.
+            Unavailable: it is away.
+        """
+        if self._driver is None:
+            raise NotFound("No engine is supervised here.", code="engine_not_found")
+        return await self._driver.metrics(engine)
 
     async def text(self) -> bytes:
         """Return all metrics in Prometheus' text format; one at a time, and with pauses for the others' work."""

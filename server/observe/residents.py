@@ -1,4 +1,4 @@
-"""What the engine's supervisor tells beside answers: which adapters are in memory, and how often it was lost."""
+"""What the engine's supervisor tells beside answers: adapters in memory, losses, the engine's own metrics."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +25,15 @@ class Supervised(Protocol):
     """An engine under supervision. Implemented by the driver and by test doubles."""
 
     restarts: int
+
+    async def metrics(self, engine: int) -> bytes:
+        """Return the own metrics of one engine.
+
+        Raises:
+            NotFound: there is no such engine.
+            Unavailable: it is away.
+        """
+        ...
 
     async def residents(self) -> Sequence[Resident]:
         """Return the adapters in the engines that answer now.

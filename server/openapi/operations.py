@@ -60,6 +60,7 @@ OPERATIONS: dict[str, Operation] = {
     "GET /livez": Operation(own.Alive, open_locally=True),
     "GET /readyz": Operation(own.Ready, open_locally=True),
     "GET /metrics": Operation("text/plain", Scope.ADMIN, open_locally=True),
+    "GET /metrics/engine/{number}": Operation("text/plain", Scope.ADMIN, open_locally=True),
     "GET /openapi.json": Operation("application/json", open_locally=True),
     "GET /api/personas": Operation(own.PersonaList),
     "GET /api/approvals": Operation(own.ApprovalList, Scope.APPROVE),

@@ -159,6 +159,17 @@ class FakeEngine:
             return JSONResponse({"error": "Unauthorized"}, status_code=401)
         return JSONResponse(self.plugin.handshake())
 
+    async def metrics(self, request: Request) -> Response:
+        return Response("# TYPE vllm:num_requests_waiting gauge\nvllm:num_requests_waiting 0.0\n")
+
+    async def list_adapters(self, request: Request) -> Response:
+        resident = self.plugin.resident if self.plugin else {}
+        shown = [
+            {"name": name, "id": number, "slot": 0 if number == 1 else None, "pinned": pinned}
+            for number, (name, pinned) in enumerate(resident.items(), start=1)
+        ]
+        return JSONResponse({"adapters": shown})
+
     async def adapters(self, request: Request) -> Response:
         assert self.plugin is not None
         name, resident = request.path_params["name"], self.plugin.resident
@@ -337,6 +348,8 @@ def application(engine: FakeEngine) -> Starlette:
             Route("/health", engine.health),
             Route("/v1/models", engine.list_models),
             Route("/v1/repertory/handshake", engine.handshake),
+            Route("/metrics", engine.metrics),
+            Route("/v1/repertory/adapters", engine.list_adapters),
             Route("/v1/repertory/adapters/{name}", engine.adapters, methods=["POST", "DELETE"]),
             Route("/v1/repertory/adapters/{name}/pin", engine.pin, methods=["POST", "DELETE"]),
         ]

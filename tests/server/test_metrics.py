@@ -7,21 +7,23 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import anyio
 import httpx
 import openai
 import pytest
 
-from core.errors import Unavailable
+from core.errors import NotFound, Unavailable
 from core.ids import PersonaId
 from core.principal import Scope
+from server.engine.driver import EngineDriver
 from server.engine_port import Readiness
 from server.observe import names
 from server.observe.metrics import Metrics
 from server.observe.residents import Resident
 from server.observe.turns import MOST_VERSIONS
-from server.settings import ROOT
+from server.settings import ROOT, Settings
 from tests.fakes.crm import Crm, running_crm
-from tests.fakes.engine import Reply
+from tests.fakes.engine import FakeEngine, FakePlugin, Reply
 from tests.server.conftest import LIBRARIAN, Gateway, Start
 from tests.server.scrapes import Scrape, scrape
 from tests.server.test_actions import CLERK, DOCUMENT
@@ -41,6 +43,9 @@ class Driver:
     def __init__(self) -> None:
         self.asked = 0
         self.away = False
+
+    async def metrics(self, engine: int) -> bytes:
+        return b"vllm:num_requests_waiting 0.0\n"
 
     async def residents(self) -> Sequence[Resident]:
         self.asked += 1
@@ -219,6 +224,32 @@ async def test_the_engine_s_adapters_and_restarts_are_shown_and_it_is_not_asked_
     assert seen.value("adapter_resident", **tuned, adapter="tuned@2", level="memory") == 1
 
 
+async def test_the_driver_tells_what_its_engines_hold_and_how_often_they_were_lost(
+    engine: FakeEngine, tmp_path: Path, anyio_backend: str
+) -> None:
+    async def nothing_to_load(_driver: EngineDriver) -> None:
+        return
+
+    engine.plugin = FakePlugin(resident={"coach@2": True, "coach@1": False})
+    driver = EngineDriver(Settings(data_dir=tmp_path, engine_url=(engine.url,)), None, nothing_to_load)
+    await driver.start()
+    with anyio.fail_after(60):
+        await driver.wait_ready()
+        assert await driver.residents() == [
+            Resident(0, "coach@2", True, True),
+            Resident(0, "coach@1", False, False),
+        ]
+        assert driver.restarts == 0
+        assert b"vllm:num_requests_waiting 0.0" in await driver.metrics(0)
+        with pytest.raises(NotFound):
+            await driver.metrics(1)
+        engine.healthy = False
+        while driver.restarts == 0:
+            await anyio.sleep(0.05)
+    assert await driver.residents() == []
+    await driver.stop()
+
+
 async def test_an_engine_that_has_just_gone_does_not_fail_a_scrape(gateway: Gateway) -> None:
     driver = Driver()
     driver.away = True
@@ -250,12 +281,14 @@ async def test_metrics_are_open_only_to_local_programs_unless_the_operator_says_
     start: Start, settings: dict[str, Any], anyone: int, chatter: int
 ) -> None:
     async with start(**settings) as gateway:
-        async with gateway.http() as http:
-            assert (await http.get("/metrics")).status_code == anyone
-            key = {"authorization": f"Bearer {gateway.secret('bot', Scope.CHAT)}"}
-            assert (await http.get("/metrics", headers=key)).status_code == chatter
-        async with gateway.admin() as http:
-            assert (await http.get("/metrics")).status_code == 200
+        gateway.services.metrics.attach(Driver())
+        key = {"authorization": f"Bearer {gateway.secret('bot', Scope.CHAT)}"}
+        for path in ("/metrics", "/metrics/engine/0"):
+            async with gateway.http() as http:
+                assert (await http.get(path)).status_code == anyone
+                assert (await http.get(path, headers=key)).status_code == chatter
+            async with gateway.admin() as http:
+                assert (await http.get(path)).status_code == 200
 
 
 async def test_a_web_page_cannot_read_the_metrics(gateway: Gateway) -> None:

@@ -13,20 +13,14 @@ from fastapi.routing import APIRoute
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
-from adapters.base import BaseModel
-from adapters.inspection import ImportLimits
-from adapters.registry import Registry
-from adapters.tables import metadata as adapter_tables
-from core.database import Database
 from core.principal import Scope
 from server.app import create_app
 from server.openapi import document_of
 from server.openapi.operations import OPERATIONS
-from server.releases import AdapterReleases
-from server.routes import adapters as adapter_routes
-from tests.adapters.tiny import make_adapter, make_base
+from tests.fakes.crm import Crm
 from tests.fakes.engine import Reply
-from tests.server.conftest import Gateway
+from tests.server.conftest import Gateway, Start
+from tests.wire.surface import whole_surface
 
 pytestmark = pytest.mark.anyio
 QUESTION = {"role": "user", "content": "When does the library open on weekdays?"}
@@ -60,19 +54,9 @@ class Surface:
 
 
 @pytest.fixture
-async def surface(clerk: Gateway, tmp_path: Path) -> AsyncIterator[Surface]:
-    database = Database(tmp_path / "repertory.db")
-    adapter_tables.create_all(database.engine)
-    base = BaseModel.load(make_base(tmp_path / "base"))
-    registry = Registry(database, tmp_path / "adapters")
-    registry.import_folder(make_adapter(tmp_path / "adapter"), "coach", base=base, limits=ImportLimits())
-    services = replace(clerk.services, releases=AdapterReleases(registry, lambda: base))
-    app = create_app(services, routers=[adapter_routes.router])
-    app.state.registry = registry
-    async with replace(clerk, app=app, services=services).admin() as admin:
-        document = (await admin.get("/openapi.json")).json()
-    yield Surface(replace(clerk, app=app, services=services), document)
-    database.close()
+async def surface(start: Start, crm: Crm, tmp_path: Path) -> AsyncIterator[Surface]:
+    async with whole_surface(start, crm, tmp_path) as gateway, gateway.admin() as admin:
+        yield Surface(gateway, (await admin.get("/openapi.json")).json())
 
 
 async def test_the_document_is_valid_and_knows_every_route_and_no_other(surface: Surface) -> None:
@@ -141,7 +125,8 @@ async def test_every_answer_fits_the_document(surface: Surface) -> None:
         turns = (await call("GET /api/transcripts", persona="librarian"))["data"]
         await call("GET /api/transcripts/{transcript_id}", transcript_id=turns[0]["id"])
         await call("DELETE /api/transcripts", conversation=turns[0]["conversation"])
-    need_a_running_engine = {"POST /api/adapters/{name}/use", "POST /api/adapters/{name}/rollback"}
+    adapters = "/api/adapters/{name}"
+    need_a_running_engine = {f"POST {adapters}/use", f"POST {adapters}/rollback", "GET /metrics/engine/{number}"}
     assert set(seen) == set(OPERATIONS) - need_a_running_engine
     assert document["paths"]["/v1/chat/completions"]["post"]["requestBody"]["required"]
 
