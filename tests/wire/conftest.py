@@ -1,4 +1,4 @@
-"""The gateway of `tests/server` over the fake engine, and a clerk with two actions."""
+"""The gateway of `tests/server` over the fake engine, and one with personas that have actions."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from tests.fakes.crm import Crm, running_crm
 from tests.server.conftest import Gateway, Start, anyio_backend, engine, gateway, start
-from tests.server.test_actions import CLERK, DOCUMENT
+from tests.wire.surface import clerks
 
 __all__ = ["anyio_backend", "engine", "gateway", "start"]
 
@@ -20,10 +20,5 @@ def crm() -> Iterator[Crm]:
 
 @pytest.fixture
 async def clerk(start: Start, crm: Crm, tmp_path: Path) -> AsyncIterator[Gateway]:
-    """The personas `clerk` (guided calling) and `native`, who look contacts up and remove them."""
-    (tmp_path / "contacts.yaml").write_text(DOCUMENT)
-    guided = CLERK.replace("URL", crm.url).replace("CALLING", "guided")
-    native = CLERK.replace("URL", crm.url).replace("CALLING", "native").replace("id: clerk", "id: native")
-    async with start({"clerk": guided, "native": native}, private_hosts=crm.host) as running:
-        assert running.services.personas.problems == ()
+    async with clerks(start, crm, tmp_path) as running:
         yield running

@@ -195,6 +195,7 @@ TABLE = (
         (
             "test_http_document::test_every_answer_fits_the_document",
             "test_http_document::test_every_frame_of_a_stream_fits_the_document",
+            "test_fuzz::test_whatever_the_document_allows_is_answered_as_it_says",
         ),
     ),
     Line(
