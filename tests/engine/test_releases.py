@@ -46,7 +46,7 @@ def test_a_version_without_effect_is_refused_after_its_probe(
     assert refused.json()["error"]["code"] == "adapter_without_effect"
 
 
-async def test_versions_flip_under_traffic_and_every_answer_is_of_a_version_that_was_current(
+async def test_versions_flip_under_traffic_without_a_failed_or_stale_answer(
     server: RunningServer, base_dir: Path, tmp_path: Path
 ) -> None:
     folder = write_random_adapter(tmp_path / "second", base_dir, seed=77)
