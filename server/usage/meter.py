@@ -7,14 +7,13 @@ its prompt). Everything happens in memory and in the event loop, so two requests
 """
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from core.clock import Clock
 from core.ids import PrincipalId
 from core.principal import NO_LIMITS, Principal
-from server.turn.record import TurnRecord
+from server.usage.admission import Admission
 from server.usage.bucket import Bucket
 from server.usage.counts import Counts, day_of, seconds_to_midnight
 from server.usage.ledger import Ledger
@@ -32,65 +31,6 @@ class Account:
     tokens: Bucket = field(default_factory=Bucket)
     running: int = 0
     reserved: int = 0
-
-
-@dataclass(slots=True)
-class Admission:
-    """One request that was let in; `finished` or `ended` must be called once, however it ends.
-
-    As an observer of turns it goes along with its own turn.
-    """
-
-    meter: "Meter"
-    principal: Principal
-    persona: str
-    day: str
-    prompt: int
-    answer: int
-
-    def finished(self, record: TurnRecord) -> None:
-        """Count a chat turn. What the engine did not get to tell is estimated by what was seen."""
-        total = record.tokens()
-        prompt, completion = total["prompt_tokens"], total["completion_tokens"]
-        broken = record.usage.calls > 0 and (record.abandoned or record.error is not None)
-        if broken:
-            seen = len(record.gaps) + (record.first_token is not None)
-            prompt, completion = max(prompt, self.prompt), max(completion, seen)
-        self.ended(
-            Counts(
-                requests=1,
-                errors=int(record.error is not None),
-                abandoned=int(record.abandoned),
-                estimated=int(broken),
-                prompt_tokens=prompt,
-                completion_tokens=completion,
-                cached_tokens=(total.get("prompt_tokens_details") or {}).get("cached_tokens", 0),
-            )
-        )
-
-    def ended(self, counts: Counts) -> None:
-        """Count the request and give back what it reserved too much."""
-        self.meter.settle(self, counts)
-
-    @contextmanager
-    def embedding(self) -> Iterator[None]:
-        """Count what runs in the block as the embedding of the prompt."""
-        errors = abandoned = 0
-        try:
-            yield
-        except Exception:
-            errors = 1
-            raise
-        except BaseException:
-            abandoned = 1
-            raise
-        finally:
-            tokens = 0 if errors else self.prompt
-            self.ended(Counts(requests=1, errors=errors, abandoned=abandoned, prompt_tokens=tokens))
-
-    def standings(self) -> tuple[Standing, ...]:
-        """Return where the holder stands now."""
-        return self.meter.standings(self.principal)
 
 
 class Meter:

@@ -12,11 +12,12 @@ import pytest
 from core.database import Database
 from core.ids import PrincipalId
 from core.principal import Limits, Principal, Scope
+from server.usage.admission import Admission
 from server.usage.answers import duration
 from server.usage.counts import Counts
 from server.usage.ledger import Ledger
 from server.usage.limit import LimitReached
-from server.usage.meter import Admission, Meter
+from server.usage.meter import Meter
 from server.usage.tables import metadata
 from tests.fakes.engine import Reply
 from tests.server.conftest import Gateway, Start

@@ -111,6 +111,11 @@ async def test_failed_and_refused_requests_are_counted_as_such(gateway: Gateway)
     total = (await usage(gateway, boss))["total"]
     assert (total["requests"], total["errors"], total["refused"], total["estimated"]) == (1, 1, 1, 1)
     assert (total["prompt_tokens"], total["completion_tokens"]) == (2, 1)
+    gateway.engine.will(Reply(status=400, message="maximum context length"))
+    with pytest.raises(openai.BadRequestError):
+        await gateway.ask("plain", "too long")
+    (unread,) = (await usage(gateway, boss, key="anonymous"))["data"]
+    assert (unread["errors"], unread["prompt_tokens"], unread["estimated"]) == (1, 0, 0)
 
 
 def test_a_stream_that_its_client_leaves_is_counted_with_what_was_seen_of_it(start: Start) -> None:
