@@ -55,8 +55,8 @@ async def _all(served: Served, turns: int) -> list[str]:
         }
         lines = [
             "Cached prompt tokens by turn of a conversation, and in the first turn of a second user of the same",
-            "persona. In brackets: prompt tokens, which sum all engine calls of the turn. Passages stand inside the",
-            "last user message and are not told again in the next turn, so what was cached ends there: at the",
+            "persona. In brackets: prompt tokens, which sum all engine calls of the turn. Passages stand in",
+            "the last user message and are not told again in the next turn, so what was cached ends there: at the",
             "question of the turn before. Guided actions ask the engine several times over one beginning.",
             "",
             "| persona | " + " | ".join(f"turn {n + 1}" for n in range(turns)) + " | second user, turn 1 |",
