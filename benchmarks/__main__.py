@@ -5,13 +5,14 @@ from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 
-from benchmarks import cache, flips, loads, lora, passage, turns
+from benchmarks import cache, flips, gateway, loads, lora, passage, turns
 from benchmarks.machine import describe
 from benchmarks.report import with_section
 from benchmarks.section import Bench, Section
 
 _REPORT = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
 SECTIONS: tuple[Section, ...] = (
+    gateway.SECTION,
     passage.SECTION,
     turns.SECTION,
     cache.SECTION,

@@ -1,0 +1,164 @@
+"""What the gateway adds to a simulated upstream, and one worker of LiteLLM's proxy beside it.
+
+Every round asks each arm in turn for the same time with the same arrivals, so that what disturbs the machine
+disturbs all of them; times are compared with those of asking the upstream directly in the same rounds.
+"""
+
+import statistics
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.gateway_load import Job, Outcome
+from benchmarks.gateway_parts import (
+    PLAIN,
+    READER,
+    Load,
+    cpu_seconds,
+    gateway,
+    load,
+    resident_mb,
+    upstream,
+)
+from benchmarks.gateway_peer import litellm
+from benchmarks.gateway_upstream import TOKENS
+from benchmarks.section import Bench, Section
+
+_ROUNDS = 3
+_SECONDS = {10: 12.0, 20: 10.0, 50: 8.0, 100: 6.0}
+_FULL_SECONDS = 8.0
+_CLIENTS, _LITELLM_CLIENTS = 192, 24
+_LITELLM_RATES = (10, 20)
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One way to the upstream."""
+
+    name: str
+    port: int
+    model: str
+    pid: int | None = None
+    clients: int = _CLIENTS
+
+
+@dataclass(slots=True)
+class Result:
+    """What all rounds of one arm at one load came to."""
+
+    first: list[float] = field(default_factory=list)
+    delays: list[float] = field(default_factory=list)
+    whole: int = 0
+    failed: int = 0
+    problem: str = ""
+    cpu: float = 0.0
+    in_time: list[float] = field(default_factory=list)
+
+    def take(self, outcome: Outcome, cpu: float, seconds: float) -> None:
+        """Add one round."""
+        self.first += outcome.first
+        self.delays += outcome.delays
+        self.whole += outcome.whole
+        self.failed += outcome.failed
+        self.problem = self.problem or outcome.problem
+        self.cpu += cpu
+        self.in_time.append(outcome.in_time / seconds)
+
+    def row(self, direct: "Result") -> str:
+        """Return the cells of a table."""
+        if self.failed > self.whole:
+            return f"{self.failed} of {self.failed + self.whole} failed | | | | | "
+        cells = [
+            f"{1000 * (quantile(self.first, 0.5) - quantile(direct.first, 0.5)):.1f}",
+            f"{1000 * (quantile(self.first, 0.99) - quantile(direct.first, 0.99)):.1f}",
+            f"{1000 * (statistics.fmean(self.delays) - statistics.fmean(direct.delays)):.2f}",
+            f"{1000 * self.cpu / self.whole:.1f}",
+            f"{statistics.median(self.in_time):.0f}",
+            f"{self.failed}",
+        ]
+        return " | ".join(cells)
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """Return the value below which `share` of `values` lie."""
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
+
+
+def measure(bench: Bench) -> list[str]:
+    """Return the lines of the section."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gateway-")))
+        port = stack.enter_context(upstream(folder))
+        generator = stack.enter_context(load(folder))
+        ours = stack.enter_context(gateway(folder, port))
+        memory = resident_mb(ours.pid)
+        torch = "torch" in Path(f"/proc/{ours.pid}/maps").read_text()
+        ours.learn()
+        theirs, their_port = stack.enter_context(litellm(folder, port))
+        arms = (
+            Arm("direct", port, "base"),
+            Arm("ours", ours.port, PLAIN, ours.pid),
+            Arm("ours, with retrieval", ours.port, READER, ours.pid),
+            Arm("LiteLLM", their_port, PLAIN, theirs, _LITELLM_CLIENTS),
+        )
+        lines = [*_INTRODUCTION, *_tables(bench, generator, port, arms)]
+        told = "has torch in its memory" if torch else "has no torch in its memory"
+        lines += [
+            "",
+            f"Memory: our gateway process {memory:.0f} MB before any index is loaded and "
+            f"{resident_mb(ours.pid):.0f} MB after the run ({told}; the embedder is a process of its own); "
+            f"LiteLLM {resident_mb(theirs):.0f} MB after the run.",
+            "",
+        ]
+    return lines
+
+
+_INTRODUCTION = (
+    "Upstream, load generator and gateway are processes of their own on this machine. An answer has "
+    f"{len(TOKENS)} tokens, the first after 20 ms, the others 10 ms apart, in vLLM's frames. Arrivals are random "
+    "(Poisson); every question is new. *First* is what is added to the time to the first token (the quantile "
+    "through the gateway less that of asking directly); *token* the mean time that a later token is longer under "
+    "way; *CPU* the processor seconds of the gateway process for 1,000 streams, without embedder. *Full* keeps "
+    f"{_CLIENTS} clients asking ({_LITELLM_CLIENTS} for LiteLLM), so its times say how long the queue is.",
+    "",
+)
+_HEAD = (
+    "| load | arm | first p50, ms | first p99, ms | token, ms | CPU, s | streams/s | failed |",
+    "|---|---|---|---|---|---|---|---|",
+)
+
+
+def _tables(bench: Bench, generator: Load, port: int, arms: Sequence[Arm]) -> list[str]:
+    lines = list(_HEAD)
+    for rate, seconds in [*_SECONDS.items(), (0, _FULL_SECONDS)]:
+        asked = [arm for arm in arms if arm.name != "LiteLLM" or rate in _LITELLM_RATES or not rate]
+        results = {arm.name: Result() for arm in asked}
+        for turn in range(1 if bench.quick else _ROUNDS):
+            for arm in asked:
+                span = 2.0 if bench.quick else seconds
+                job = Job(
+                    port=arm.port,
+                    upstream=port,
+                    model=arm.model,
+                    seconds=span,
+                    tokens=len(TOKENS),
+                    rate=float(rate),
+                    clients=0 if rate else arm.clients,
+                    seed=turn,
+                )
+                before = cpu_seconds(arm.pid) if arm.pid else 0.0
+                outcome = generator.run(job)
+                results[arm.name].take(outcome, (cpu_seconds(arm.pid) if arm.pid else 0.0) - before, span)
+        for arm in asked:
+            if problem := results[arm.name].problem:
+                print(f"{arm.name} at {rate or 'full'}: {problem}")
+            if arm.name != "direct":
+                row = results[arm.name].row(results["direct"])
+                lines.append(f"| {f'{rate}/s' if rate else 'full'} | {arm.name} | {row} |")
+                print(lines[-1], flush=True)
+    return lines
+
+
+SECTION = Section("gateway", "What the gateway adds", measure)
