@@ -5,9 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from langchain_tests.conftest import vcr_config
-
-__all__ = ["vcr_config"]
 
 
 @pytest.fixture(scope="session")
@@ -18,12 +15,6 @@ def url() -> str:
 @pytest.fixture(scope="session")
 def key() -> str:
     return os.environ["REPERTORY_KEY"]
-
-
-@pytest.fixture
-def vcr_cassette_dir(tmp_path: Path) -> str:
-    """Return where a test of `langchain-tests` that wants a recording makes one; none is ever played."""
-    return str(tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import pytest
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_openai import ChatOpenAI
+from langchain_tests.conftest import base_vcr_config
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests.chat_models import ChatModelTests
 
@@ -18,6 +19,13 @@ PAGE = Path(os.environ["REPERTORY_DOCUMENT"])
 _FLAG = re.compile(r"(has|supports|returns|enable)_")
 _ROW = re.compile(r"^\| `(\w+)` \| (on|off) \|", re.MULTILINE)
 LONG = "Much text, most of which the engine finds in its cache. " * 40
+
+
+@pytest.fixture(scope="session")
+def vcr_config(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Record, anew each time, where the suite wants to: the test then asks the server and no recording."""
+    config: dict[str, Any] = base_vcr_config()
+    return config | {"record_mode": "all", "cassette_library_dir": str(tmp_path_factory.mktemp("vcr"))}
 
 
 class Persona(ChatModelIntegrationTests):
