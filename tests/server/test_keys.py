@@ -60,8 +60,10 @@ def test_secrets_are_stored_only_as_hashes(keys: Keys, tmp_path: Path) -> None:
 
 def test_a_revoked_key_opens_nothing_and_its_name_stays_taken(keys: Keys) -> None:
     _, secret = keys.create("bot", [Scope.CHAT])
+    assert keys.live.find(secret) is not None
     assert keys.revoke("bot").revoked_at == 5.0
     assert keys.find(secret) is None
+    assert keys.live.find(secret) is None
     with pytest.raises(Conflict):
         keys.create("bot", [Scope.CHAT])
     with pytest.raises(NotFound):
@@ -139,6 +141,19 @@ async def test_a_persona_may_name_the_keys_that_may_use_it(start: Start) -> None
         with pytest.raises(openai.NotFoundError):
             await gateway.ask("closed", "Hi", key=gateway.secret("other", Scope.CHAT))
         await gateway.ask("closed", "Hi", key=gateway.secret("bot", Scope.CHAT))
+
+
+def test_a_changed_limit_counts_at_once_in_the_process_that_changes_it(keys: Keys) -> None:
+    _, secret = keys.create("bot", [Scope.CHAT], limits=Limits(requests_per_day=1, tokens_per_day=9))
+    assert keys.live.find(secret) is not None
+    keys.limit("bot", {"requests_per_day": None, "tokens_per_day": 7})
+    principal = keys.live.find(secret)
+    assert principal is not None
+    assert principal.limits == Limits(tokens_per_day=7)
+    with pytest.raises(InvalidRequest):
+        keys.limit("bot", {"tokens_per_year": 7})
+    with pytest.raises(NotFound):
+        keys.limit("nobody", {"tokens_per_day": 7})
 
 
 def test_who_asks_is_known_without_the_database(keys: Keys) -> None:
