@@ -12,4 +12,9 @@ _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 def new_id(prefix: str) -> str:
     """Return a fresh id such as `appr-5k2…` (24 characters of base 36, 124 bits)."""
-    return f"{prefix}-{''.join(secrets.choice(_ALPHABET) for _ in range(24))}"
+    number = secrets.randbelow(36**24)  # one draw: asking the kernel for each character takes twenty times as long
+    characters = []
+    for _ in range(24):
+        number, digit = divmod(number, 36)
+        characters.append(_ALPHABET[digit])
+    return f"{prefix}-{''.join(characters)}"

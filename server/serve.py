@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import resource
@@ -122,6 +123,8 @@ class _Gateway:
             app = create_app(services, routers=[adapter_routes.router])
             app.state.registry = self._registry
             self.server = _Server(_uvicorn(app, settings))
+            gc.collect()
+            gc.freeze()  # what is there now stays; a collection in mid-stream need not look at it
             port = self._listener.getsockname()[1]
             announcing = asyncio.create_task(announce(self._console, services, self._driver, port))
             await self.server.serve(sockets=[self._listener])

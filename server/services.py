@@ -45,7 +45,7 @@ class Services:
     traces: Traces | None = None
 
 
-def services_of(request: Request) -> Services:
+async def services_of(request: Request) -> Services:  # no plain function: those go through a thread
     """Return the services of the app that serves `request`."""
     services = request.app.state.services
     assert isinstance(services, Services)  # noqa: S101  set by create_app

@@ -51,7 +51,8 @@ class EventStream(Response):
         self._keep_alive = keep_alive
         self._started = False
         self._last_sent = 0.0
-        self._sending = anyio.Lock(fast_acquire=True)  # taken for each frame: no detour through the loop
+        self._busy = False
+        self._comment: anyio.Event | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send everything, or stop when the client leaves."""
@@ -71,8 +72,8 @@ class EventStream(Response):
             group.cancel_scope.cancel()
 
     async def _fail(self, error: RepertoryError, scope: Scope, receive: Receive, send: Send) -> None:
-        async with self._sending:
-            started, self._started = self._started, True
+        await self._after_comment()
+        started, self._started = self._started, True
         if not started:
             await error_response(error)(scope, receive, send)
             return
@@ -84,20 +85,37 @@ class EventStream(Response):
             rest = self._last_sent + self._keep_alive - time.monotonic()
             if rest > 0:
                 await anyio.sleep(rest)
+            elif self._busy:  # a frame waits for a slow client; a comment would only wait behind it
+                await anyio.sleep(self._keep_alive)
             else:
-                await self._send(send, KEEP_ALIVE)
+                self._comment = anyio.Event()
+                try:
+                    await self._write(send, KEEP_ALIVE)
+                finally:
+                    self._comment.set()
+                    self._comment = None
 
     async def _send(self, send: Send, data: bytes) -> None:
-        async with self._sending:
-            if not self._started:
-                self._started = True
-                await send({"type": "http.response.start", "status": 200, "headers": list(self._sent_headers)})
-            await send({"type": "http.response.body", "body": data, "more_body": True})
-            self._last_sent = time.monotonic()
+        """Send a frame. Two tasks send, and a lock taken for each frame would cost more than the sending."""
+        await self._after_comment()
+        self._busy = True
+        await self._write(send, data)
+        self._busy = False
+
+    async def _write(self, send: Send, data: bytes) -> None:
+        if not self._started:
+            self._started = True
+            await send({"type": "http.response.start", "status": 200, "headers": list(self._sent_headers)})
+        await send({"type": "http.response.body", "body": data, "more_body": True})
+        self._last_sent = time.monotonic()
+
+    async def _after_comment(self) -> None:
+        if self._comment is not None:
+            await self._comment.wait()
 
     async def _end(self, send: Send) -> None:
-        async with self._sending:
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        await self._after_comment()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def _until_gone(receive: Receive, scope: anyio.CancelScope) -> None:
