@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 import anyio
 
@@ -28,34 +29,34 @@ class AnswerText:
         self._passages = passages
         self._filter = MarkerFilter(len(passages)) if cite and passages else None
         self._note = note
+        self._shift = 0
         self._sent: list[str] = []
         self._kept = kept
 
     def feed(self, piece: str) -> str:
         """Return what may be sent now that `piece` has come."""
-        text = self._filter.feed(piece) if self._filter else piece
+        return self._send(self._filter.feed(piece) if self._filter else piece)
+
+    def finish(self) -> str:
+        """Return what was held back."""
+        return self._send(self._filter.finish() if self._filter else "")
+
+    def _send(self, text: str) -> str:
         if text and self._note:
-            text, self._note = self._note + text, ""
+            text, self._shift, self._note = self._note + text, len(self._note), ""
         if self._filter:
             self._sent.append(text)
         if self._kept is not None:
             self._kept.append(text)
         return text
 
-    def finish(self) -> str:
-        """Return what was held back."""
-        rest = self._filter.finish() if self._filter else ""
-        self._sent.append(rest)
-        if self._kept is not None:
-            self._kept.append(rest)
-        return rest
-
     async def citations(self, embedder: TextEmbedder, support: float) -> list[Citation]:
         """Return the citations of the whole text: the model's markers, else what the server attributes."""
         if self._filter is None:
             return []
         if self._filter.citations:
-            return list(self._filter.citations)
+            found = self._filter.citations
+            return [replace(one, start=one.start + self._shift, end=one.end + self._shift) for one in found]
         answer = "".join(self._sent)
         try:
             return await anyio.to_thread.run_sync(

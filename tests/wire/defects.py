@@ -234,6 +234,7 @@ TABLE = (
             f"{SERVER}test_actions::test_a_consequential_action_waits_and_then_is_carried_out_once",
             f"{SERVER}test_actions::test_a_request_repeated_without_change_finds_the_decision",
             "test_conversations::test_an_answer_to_something_else_reminds_of_the_call_that_waits",
+            "test_conversations::test_citations_stand_at_their_places_behind_a_reminder",
             "test_conversations::test_a_decision_made_while_something_else_was_answered_is_not_lost",
             "test_conversations::test_a_call_asked_for_again_after_it_was_approved_is_made_and_not_filed_anew",
             "test_conversations::test_two_calls_that_wait_are_both_named_and_both_carried_out",

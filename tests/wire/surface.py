@@ -18,14 +18,24 @@ from tests.fakes.crm import Crm
 from tests.server.conftest import Gateway, Start
 from tests.server.test_actions import CLERK, DOCUMENT
 
+KNOWS = """\
+knowledge:
+  paths: [knowledge/library]
+retrieval: {floor: 0.2, top_k: 2}
+"""
+
 
 @asynccontextmanager
 async def clerks(start: Start, crm: Crm, folder: Path) -> AsyncIterator[Gateway]:
-    """Start a gateway with the personas `clerk` (guided) and `native`, who look contacts up and remove them."""
+    """Start a gateway with personas who look contacts up and remove them.
+
+    `clerk` calls in the guided way, `native` in the model's own; `scribe` is a clerk who knows the library.
+    """
     (folder / "contacts.yaml").write_text(DOCUMENT)
     guided = CLERK.replace("URL", crm.url).replace("CALLING", "guided")
     native = CLERK.replace("URL", crm.url).replace("CALLING", "native").replace("id: clerk", "id: native")
-    async with start({"clerk": guided, "native": native}, private_hosts=crm.host) as gateway:
+    scribe = guided.replace("id: clerk", "id: scribe") + KNOWS
+    async with start({"clerk": guided, "native": native, "scribe": scribe}, private_hosts=crm.host) as gateway:
         assert gateway.services.personas.problems == ()
         yield gateway
 
