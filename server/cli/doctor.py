@@ -11,7 +11,10 @@ from server.cli.session import Session
 def doctor(
     ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False
 ) -> None:
-    """Look at Python, packages, models, disk, ports, server and engine. Exit code 1 when something fails."""
+    """Look at the installation, the machine, the data directory, the server and its engine.
+
+    Changes nothing, and says what to do. Exit code 1 when something fails.
+    """
     from server.cli.checks import Status, run_checks
 
     checks = run_checks(Session.of(ctx).settings())
