@@ -13,7 +13,7 @@ from core.database import Database
 from core.ids import PrincipalId
 from core.principal import Limits, Principal, Scope
 from server.usage.admission import Admission
-from server.usage.answers import duration
+from server.usage.answers import duration, limit_headers
 from server.usage.counts import Counts
 from server.usage.ledger import Ledger
 from server.usage.limit import LimitReached
@@ -184,6 +184,12 @@ def test_every_refusal_is_counted_and_uses_nothing_up(stage: Stage) -> None:
 )
 def test_times_are_written_as_openai_does(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_a_minutes_limit_stands_in_the_headers_before_a_days(stage: Stage) -> None:
+    ada = holder(requests_per_minute=5, requests_per_day=50, tokens_per_day=500)
+    headers = limit_headers(stage.meter.standings(ada))
+    assert (headers["x-ratelimit-limit-requests"], headers["x-ratelimit-limit-tokens"]) == ("5", "500")
 
 
 def limited(gateway: Gateway, **limits: int) -> str:
