@@ -73,7 +73,7 @@ class EventStream(Response):
 
     async def _fail(self, error: RepertoryError, scope: Scope, receive: Receive, send: Send) -> None:
         await self._after_comment()
-        started, self._started = self._started, True
+        self._busy, started, self._started = True, self._started, True
         if not started:
             await error_response(error)(scope, receive, send)
             return
@@ -115,6 +115,7 @@ class EventStream(Response):
 
     async def _end(self, send: Send) -> None:
         await self._after_comment()
+        self._busy = True  # for good: nothing may follow
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
