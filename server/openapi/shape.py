@@ -4,6 +4,9 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Shape(BaseModel):
-    """What an answer looks like. Routes write answers themselves; tests hold them to these shapes."""
+    """What an answer looks like. Routes write answers themselves; tests hold them to these shapes.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    Their schemas are built when the document is first asked for, not when the server starts.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)

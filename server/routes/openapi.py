@@ -2,6 +2,7 @@
 
 from importlib.metadata import version
 
+import anyio
 from fastapi import APIRouter, FastAPI, Request, Response
 
 from server.access import Caller
@@ -16,5 +17,5 @@ async def openapi(request: Request, _principal: Caller) -> Response:
     """Return this document."""
     app: FastAPI = request.app
     if app.openapi_schema is None:
-        app.openapi_schema = document_of(app.routes, version("repertory"))
+        app.openapi_schema = await anyio.to_thread.run_sync(document_of, app.routes, version("repertory"))
     return JsonResponse(app.openapi_schema)
