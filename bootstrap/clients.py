@@ -84,6 +84,7 @@ def _install_python(pins: list[Pin]) -> None:
         sync = [str(CLIENTS.root / "bin" / "uv"), "pip", "sync", "--python", str(CLIENTS.python), str(LOCK)]
         code, _ = child.run(sync, log=CLIENTS.log, env=dict(os.environ), on_tick=on_tick)
     if code != 0:
+        print("uv could not get them all; pip, which may know a nearer index, goes on.", flush=True)
         packages.install(CLIENTS, LOCK)
 
 

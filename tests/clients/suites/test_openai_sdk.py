@@ -95,6 +95,10 @@ def test_a_tool_of_the_clients_is_called_answered_and_told(client: openai.OpenAI
     (call,) = first.choices[0].message.tool_calls or []
     assert call.type == "function"
     assert json.loads(call.function.arguments) == {"place": "Oslo"}
+    named: Any = {"type": "function", "function": {"name": "get_weather"}}
+    forced = client.chat.completions.create(model=persona, messages=HI, tools=[WEATHER], tool_choice=named)
+    assert forced.choices[0].message.tool_calls
+    assert forced.choices[0].finish_reason == "stop"  # as OpenAI does for a named tool
     told: list[Any] = [
         *ASKED,
         first.choices[0].message.model_dump(exclude_none=True),
