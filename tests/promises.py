@@ -275,4 +275,74 @@ PROMISES = (
             "tests/server/test_breakage.py::test_an_engine_that_breaks_off_gives_exactly_one_error_frame",
         ),
     ),
+    Promise(
+        "client-matrix",
+        "The newest releases of `openai`, LangChain (with its published suites), litellm, `llm` and the AI SDK "
+        "pass their tests against the gateway.",
+        ("tests/clients/test_clients.py::test_a_client_passes_its_tests_and_skips_only_what_is_listed",),
+    ),
+    Promise(
+        "http-reference",
+        "[docs/http.md](docs/http.md) has every address and parameter, and `GET /openapi.json` the same for "
+        "programs.",
+        (
+            "tests/wire/test_http_document.py::test_the_http_reference_has_every_address_and_no_other",
+            "tests/wire/test_http_document.py::test_the_document_is_valid_and_knows_every_route_and_no_other",
+            "tests/wire/test_http_document.py::test_every_answer_fits_the_document",
+        ),
+    ),
+    Promise(
+        "limits",
+        "A key can be limited in requests and tokens, a minute and a day; however many requests come at once, no "
+        "more than the limit pass.",
+        (
+            "tests/server/test_limits.py::test_of_fifty_requests_at_once_no_more_than_the_limit_pass",
+            "tests/server/test_limits.py::test_of_fifty_requests_at_once_tokens_are_passed_by_less_than_one",
+            "tests/server/test_limits.py::test_a_days_count_survives_a_restart",
+            "tests/server/test_usage.py::test_usage_is_summed_by_key_persona_and_day",
+        ),
+    ),
+    Promise(
+        "no-text-in-logs",
+        "Neither metrics nor traces nor logs hold any text of a user.",
+        (
+            "tests/server/test_logs.py::test_no_text_of_a_user_is_ever_logged",
+            "tests/server/test_metrics.py::test_words_of_a_client_never_become_labels",
+            "tests/server/test_traces.py",
+        ),
+    ),
+    Promise(
+        "transcripts",
+        "By default a transcript has metadata and no text. Texts are kept by choice and for days; what a user or "
+        "a conversation said can be deleted, down to the bytes on the disk.",
+        (
+            "tests/server/test_transcripts.py::test_by_default_a_transcript_has_metadata_and_no_text",
+            "tests/server/test_transcripts.py::test_texts_and_then_the_rest_go_after_their_days",
+            "tests/server/test_transcripts.py::test_what_a_user_or_a_conversation_said_is_gone_from_the_disk",
+        ),
+    ),
+    Promise(
+        "backup",
+        "`repertory backup FILE.tar.gz` works while the server runs and holds all that was acknowledged before.",
+        (
+            "tests/server/test_backup.py::test_a_backup_taken_while_others_write_holds_all_that_was_acknowledged_before",
+        ),
+    ),
+    Promise(
+        "fair-and-flat",
+        "Two hundred streams at once take about the same time, and memory stays flat.",
+        (
+            "tests/faults/test_fairness.py::test_two_hundred_streams_at_once_take_about_the_same_time",
+            "tests/faults/test_fairness.py::test_memory_stays_flat_over_two_thousand_requests",
+        ),
+    ),
+    Promise(
+        "kills",
+        "A killed gateway loses nothing that it acknowledged.",
+        (
+            "tests/faults/test_kills.py::test_a_kill_at_a_named_step_loses_nothing",
+            "tests/faults/test_kills.py::test_ten_kills_at_random_steps_lose_nothing",
+            "tests/faults/test_gateway.py::test_a_killed_gateway_loses_nothing_that_it_promised_and_starts_again",
+        ),
+    ),
 )
