@@ -1,7 +1,8 @@
 """`python -m bootstrap.lock`: resolve what is asked for into the lock files (`make lock`).
 
-Two come from `pyproject.toml`, that of the clients from `requirements/clients.in`. Owns the talk with uv, which it puts into a small environment of its own. Pins that are there are
-kept where they still fit; `--upgrade` lets everything move.
+Two come from `pyproject.toml`, that of the clients from `requirements/clients.in`. Owns the talk with uv, which it
+puts into a small environment of its own. Pins that are there are kept where they still fit; `--upgrade` lets
+everything move.
 """
 
 import argparse
@@ -69,7 +70,7 @@ def resolve(uv: Path, name: str, *, upgrade: bool) -> None:
 
 
 def _asked(name: str) -> list[str]:
-    """Return where the bounds stand: the clients have a list of their own, the others are extras of the project."""
+    """Return where the bounds stand: in a list of the clients' own, or in extras of the project."""
     if name == "clients":
         return ["requirements/clients.in"]
     return ["pyproject.toml", "--extra", name, "--extra", "dev"]

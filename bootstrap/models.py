@@ -244,7 +244,7 @@ def _size(folder: Path) -> int:
     for parent, _folders, names in os.walk(folder):  # leaves out folders that are gone, unlike Path.rglob
         for name in names:
             with contextlib.suppress(FileNotFoundError):
-                total += os.lstat(os.path.join(parent, name)).st_size
+                total += Path(parent, name).lstat().st_size
     return total
 
 
