@@ -20,5 +20,5 @@ def crm() -> Iterator[Crm]:
 
 @pytest.fixture
 async def clerk(start: Start, crm: Crm, tmp_path: Path) -> AsyncIterator[Gateway]:
-    async with clerks(start, crm, tmp_path) as running:
+    async with clerks(start, crm, tmp_path, "clerk", "native") as running:
         yield running

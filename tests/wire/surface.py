@@ -26,7 +26,7 @@ retrieval: {floor: 0.2, top_k: 2}
 
 
 @asynccontextmanager
-async def clerks(start: Start, crm: Crm, folder: Path) -> AsyncIterator[Gateway]:
+async def clerks(start: Start, crm: Crm, folder: Path, *names: str) -> AsyncIterator[Gateway]:
     """Start a gateway with personas who look contacts up and remove them.
 
     `clerk` calls in the guided way, `native` in the model's own; `scribe` is a clerk who knows the library.
@@ -34,8 +34,8 @@ async def clerks(start: Start, crm: Crm, folder: Path) -> AsyncIterator[Gateway]
     (folder / "contacts.yaml").write_text(DOCUMENT)
     guided = CLERK.replace("URL", crm.url).replace("CALLING", "guided")
     native = CLERK.replace("URL", crm.url).replace("CALLING", "native").replace("id: clerk", "id: native")
-    scribe = guided.replace("id: clerk", "id: scribe") + KNOWS
-    async with start({"clerk": guided, "native": native, "scribe": scribe}, private_hosts=crm.host) as gateway:
+    known = {"clerk": guided, "native": native, "scribe": guided.replace("id: clerk", "id: scribe") + KNOWS}
+    async with start({name: known[name] for name in names}, private_hosts=crm.host) as gateway:
         assert gateway.services.personas.problems == ()
         yield gateway
 
@@ -43,7 +43,7 @@ async def clerks(start: Start, crm: Crm, folder: Path) -> AsyncIterator[Gateway]
 @asynccontextmanager
 async def whole_surface(start: Start, crm: Crm, folder: Path) -> AsyncIterator[Gateway]:
     """Start it with one version of the adapter `coach`, which no engine has loaded."""
-    async with clerks(start, crm, folder) as gateway:
+    async with clerks(start, crm, folder, "clerk", "native") as gateway:
         database = Database(folder / "repertory.db")
         adapter_tables.create_all(database.engine)
         base = BaseModel.load(make_base(folder / "base"))

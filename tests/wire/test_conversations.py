@@ -1,5 +1,6 @@
 """Conversations: whose words are whose, and which approvals a conversation meets."""
 
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -11,7 +12,8 @@ from server.turn.context import conversation_of
 from server.turn.request import ChatRequest
 from tests.fakes.crm import Crm
 from tests.fakes.engine import Reply
-from tests.server.conftest import Gateway, Said
+from tests.server.conftest import Gateway, Said, Start
+from tests.wire.surface import clerks
 
 pytestmark = pytest.mark.anyio
 FIRST = "Remove 7"
@@ -114,21 +116,23 @@ async def test_an_answer_to_something_else_reminds_of_the_call_that_waits(clerk:
     assert _deletions(crm) == 0
 
 
-@pytest.mark.parametrize("said", ["It opens at nine [1].", "[1]", "The library opens at nine on weekdays."])
-async def test_citations_stand_at_their_places_behind_a_reminder(clerk: Gateway, said: str) -> None:
+async def test_citations_stand_at_their_places_behind_a_reminder(start: Start, crm: Crm, tmp_path: Path) -> None:
     question = "When does the library open on weekdays?"
-    clerk.engine.will(*ASKS, *["none", said] * 2)
-    waiting = await _text(clerk, "scribe", FIRST)
-    whole = (await clerk.ask("scribe", FIRST, _assistant(waiting), question)).choices[0].message
-    chunks = await clerk.stream("scribe", FIRST, _assistant(waiting), question)
-    assert whole.content is not None
-    assert whole.content.endswith(f"\n\n{said}")
-    assert "".join(c.choices[0].delta.content or "" for c in chunks) == whole.content
-    (citation,) = [one.url_citation for one in whole.annotations or []]
-    cited = whole.content[citation.start_index : citation.end_index]
-    assert cited == ("[1]" if "[1]" in said else said)
-    streamed = [one for c in chunks for one in (c.choices[0].delta.model_extra or {}).get("annotations", [])]
-    assert [one["url_citation"] for one in streamed] == [citation.model_dump()]
+    async with clerks(start, crm, tmp_path, "scribe") as scribe:
+        scribe.engine.will(*ASKS)
+        waiting = _assistant(await _text(scribe, "scribe", FIRST))
+        for said in ("It opens at nine [1].", "[1]", "The library opens at nine on weekdays."):
+            scribe.engine.will(*["none", said] * 2)
+            whole = (await scribe.ask("scribe", FIRST, waiting, question)).choices[0].message
+            chunks = await scribe.stream("scribe", FIRST, waiting, question)
+            assert whole.content is not None
+            assert whole.content.endswith(f"\n\n{said}")
+            assert "".join(c.choices[0].delta.content or "" for c in chunks) == whole.content
+            (citation,) = [one.url_citation for one in whole.annotations or []]
+            assert whole.content[citation.start_index : citation.end_index] == ("[1]" if "[1]" in said else said)
+            extra = [chunk.choices[0].delta.model_extra or {} for chunk in chunks]
+            streamed = [one["url_citation"] for more in extra for one in more.get("annotations", [])]
+            assert streamed == [citation.model_dump()]
 
 
 async def test_a_decision_made_while_something_else_was_answered_is_not_lost(clerk: Gateway, crm: Crm) -> None:
