@@ -4,6 +4,8 @@ Every round asks each arm in turn for the same time with the same arrivals, so t
 disturbs all of them; times are compared with those of asking the upstream directly in the same rounds.
 """
 
+import os
+import signal
 import statistics
 import tempfile
 from collections.abc import Sequence
@@ -21,8 +23,10 @@ from benchmarks.gateway_parts import (
     load,
     resident_mb,
     upstream,
+    wait_for,
 )
 from benchmarks.gateway_peer import litellm
+from benchmarks.gateway_profile import shares
 from benchmarks.gateway_upstream import TOKENS
 from benchmarks.section import Bench, Section
 
@@ -31,6 +35,8 @@ _SECONDS = {10: 12.0, 20: 10.0, 50: 8.0, 100: 6.0}
 _FULL_SECONDS = 8.0
 _CLIENTS, _LITELLM_CLIENTS = 192, 24
 _LITELLM_RATES = (10, 20)
+_RATES = {PLAIN: 50.0, READER: 10.0}
+"""Persona → streams a second while its gateway is profiled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +118,37 @@ def measure(bench: Bench) -> list[str]:
             f"LiteLLM {resident_mb(theirs):.0f} MB after the run.",
             "",
         ]
-    return lines
+    return [*lines, *_profile(bench)]
+
+
+def _profile(bench: Bench) -> list[str]:
+    lines = [
+        f"Where the time of the gateway's main thread goes, under the profiler, in per cent ({_RATES[PLAIN]:.0f} "
+        f"streams/s without retrieval, {_RATES[READER]:.0f} with it):",
+        "",
+        "| layer | without retrieval | with retrieval |",
+        "|---|---|---|",
+    ]
+    columns = [dict(_profiled(model, 2.0 if bench.quick else 10.0)) for model in (PLAIN, READER)]
+    for layer, share in columns[0].items():
+        lines.append(f"| {layer} | {100 * share:.0f} | {100 * columns[1].get(layer, 0.0):.0f} |")
+    return [*lines, ""]
+
+
+def _profiled(model: str, seconds: float) -> list[tuple[str, float]]:
+    with tempfile.TemporaryDirectory(prefix="gateway-") as name, upstream(Path(name)) as port:
+        folder = Path(name)
+        written = folder / "profile"
+        with load(folder) as generator, gateway(folder / "served", port, written) as ours:
+            if model == READER:
+                ours.learn()
+            job = Job(ours.port, port, model, seconds=seconds, tokens=len(TOKENS), rate=_RATES[model])
+            generator.run(job)
+            os.kill(ours.pid, signal.SIGUSR1)
+            generator.run(job)
+            os.kill(ours.pid, signal.SIGUSR2)
+            wait_for(written.exists, "the profile was not written")
+        return shares(written)
 
 
 _INTRODUCTION = (

@@ -109,10 +109,16 @@ class Gateway:
 
 
 @contextmanager
-def gateway(folder: Path, engine: int) -> Iterator[Gateway]:
-    """Run `repertory serve` with one persona that has no knowledge yet."""
+def gateway(folder: Path, engine: int, profile: Path | None = None) -> Iterator[Gateway]:
+    """Run `repertory serve` with one persona that has no knowledge yet.
+
+    Args:
+        folder: for its data, and logs.
+        engine: port of the upstream.
+        profile: run it under the profiler, which writes here.
+    """
     personas = folder / "personas"
-    personas.mkdir()
+    personas.mkdir(parents=True)
     (personas / "plain.yaml").write_text(_PLAIN)
     port = free_port()
     env = {
@@ -121,15 +127,16 @@ def gateway(folder: Path, engine: int) -> Iterator[Gateway]:
         "REPERTORY_PERSONAS_DIR": str(personas),
         "REPERTORY_PORT": str(port),
         "REPERTORY_LOG_LEVEL": "WARNING",
+        "PYTHONPATH": str(ROOT),
     }
-    program = Path(sys.executable).parent / "repertory"
+    command = [str(Path(sys.executable).parent / "repertory"), "serve"]
+    if profile is not None:
+        command = [sys.executable, "-m", "benchmarks.gateway_profile", str(profile)]
     with (
         (folder / "gateway.out").open("w") as out,
         (folder / "gateway.log").open("w") as log,
     ):
-        process = subprocess.Popen(
-            [program, "serve"], cwd=folder, stdout=out, stderr=log, env={**os.environ, **env}
-        )
+        process = subprocess.Popen(command, cwd=folder, stdout=out, stderr=log, env={**os.environ, **env})
     try:
         body = {"model": PLAIN, "messages": [{"role": "user", "content": "Hi"}], "stream": True}
         wait_for(lambda: "[DONE]" in answered(port, body), "the gateway did not start", process)
