@@ -6,7 +6,9 @@ its address.
 """
 
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Sequence
+from functools import cache
 
 import anyio
 import httpx
@@ -24,6 +26,12 @@ async def system_resolver(host: str, port: int) -> Sequence[str]:
     """Ask the operating system, which also reads forms such as `127.1` or `0x7f000001`."""
     answers = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(answer[4][0]) for answer in answers))
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Return the authorities of this machine, read once: each reading takes half a megabyte, slow to free."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 class GuardedTransport(httpx.AsyncBaseTransport):
@@ -45,7 +53,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         self._grants = grants
         self._resolver = resolver
         self._inner = inner or httpx.AsyncHTTPTransport(
-            trust_env=False, limits=httpx.Limits(max_keepalive_connections=0)
+            verify=_trusted(), trust_env=False, limits=httpx.Limits(max_keepalive_connections=0)
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
