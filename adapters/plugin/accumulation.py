@@ -16,17 +16,17 @@ _MASKED_SLOTS = 8
 
 def accumulate(y: torch.Tensor, x: torch.Tensor, layer: PackedLayer, rows: RowGroups, scale: float) -> None:
     """Add each row's adapter product to y; rows without adapter are not touched by a nonzero term."""
-    if layer.slots.isdisjoint(rows.active):
+    if layer.parts.keys().isdisjoint(rows.active):
         return
     if rows.single is not None:
         slot, start, end = rows.single
         _add(y[start:end], layer.parts[slot], x[start:end], scale)
-    elif rows.count <= _MASKED_ROWS and len(layer.slots) <= _MASKED_SLOTS and layer.whole is not None:
-        hidden = layer.whole.shrink(x[: rows.count])
-        hidden.masked_fill_(rows.foreign(layer.columns), 0)
-        y[: rows.count].add_(layer.whole.expand(hidden), alpha=scale)
+    elif rows.count <= _MASKED_ROWS and len(layer.parts) <= _MASKED_SLOTS and (every := layer.all_slots()):
+        hidden = every.products.shrink(x[: rows.count])
+        hidden.masked_fill_(rows.foreign(every.columns), 0)
+        y[: rows.count].add_(every.products.expand(hidden), alpha=scale)
     else:
-        for slot in rows.active & layer.slots:
+        for slot in rows.active & layer.parts.keys():
             segment = rows.contiguous.get(slot)
             if segment is not None:
                 _add(y[slice(*segment)], layer.parts[slot], x[slice(*segment)], scale)

@@ -6,6 +6,7 @@ multiplying. Here the rows of a step are grouped once, when vLLM sets the mappin
 runs two or three plain matrix products over packed weights (`adapters.plugin.packing`).
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ from adapters.plugin.grouping import RowGroups
 from adapters.plugin.packing import LayerWeights, PackedLayer, Product
 
 _CACHED_SHAPES = 32
+_SETTLED_STEPS = 8
+"""Mixed steps after a change of slots before the first layer packs all of them together."""
 
 
 class GroupedPunicaWrapper(PunicaWrapperCPU):  # type: ignore[misc]  # vLLM ships no types that mypy follows here
@@ -26,15 +29,18 @@ class GroupedPunicaWrapper(PunicaWrapperCPU):  # type: ignore[misc]  # vLLM ship
 
     def __init__(self, max_num_batched_tokens: int, max_batches: int, device: Any, **kwargs: Any) -> None:
         super().__init__(max_num_batched_tokens, max_batches, device, **kwargs)
-        self._generation = 0
-        self._layers: dict[int, PackedLayer] = {}
+        self._generations: defaultdict[int, int] = defaultdict(int)
+        self._changes = 0
+        self._layers: dict[int, tuple[int, PackedLayer]] = {}
+        self._numbers: dict[int, int] = {}
         self._rows = RowGroups(())
         self._samples = RowGroups(())
         _watch_slots(LoRAModelManager)
 
-    def slot_changed(self) -> None:
-        """Note that the weights of a slot were written; packed copies are rebuilt when next used."""
-        self._generation += 1
+    def slot_changed(self, slot: int) -> None:
+        """Note that the weights of a slot were written; its packed copies are rebuilt when next used."""
+        self._generations[slot] += 1
+        self._changes += 1
 
     def update_metadata(
         self, mapping: Any, lora_index_to_id: list[int | None], max_loras: int, vocab_size: int, **kwargs: Any
@@ -72,7 +78,7 @@ class GroupedPunicaWrapper(PunicaWrapperCPU):  # type: ignore[misc]  # vLLM ship
         """Add an adapter's part to the logits y, shape [samples, vocabulary]."""
         if self._samples.active:
             layer = self._packed((lora_a_stacked,), (lora_b_stacked,), (lora_b_stacked.shape[2],))
-            if layer.slots:
+            if layer.parts:
                 part = x.new_zeros(y.shape)  # the logits may be kept in a wider type than the weights
                 accumulate(part, x, layer, self._samples, scale)
                 y.add_(part)
@@ -124,10 +130,17 @@ class GroupedPunicaWrapper(PunicaWrapperCPU):  # type: ignore[misc]  # vLLM ship
         output_slices: tuple[int, ...],
     ) -> PackedLayer:
         key = a[0].data_ptr()
-        layer = self._layers.get(key)
-        if layer is None or layer.generation != self._generation:
-            layer = PackedLayer.pack(LayerWeights(a, b, output_slices), self._generation, onednn_product)
-            self._layers[key] = layer
+        change, layer = self._layers.get(key, (0, None))
+        if layer is None or change != self._changes:
+            number = self._numbers.setdefault(key, len(self._numbers))
+            layer = PackedLayer(
+                LayerWeights(a, b, output_slices),
+                [self._generations[slot] for slot in range(a[0].shape[0])],
+                onednn_product,
+                patience=_SETTLED_STEPS + number,
+                before=layer,
+            )
+            self._layers[key] = (self._changes, layer)
         return layer
 
 
@@ -150,8 +163,9 @@ def _watch_slots(manager: Any) -> None:
     def activate_adapter(self: Any, lora_id: int) -> bool:
         written = original(self, lora_id)
         if written:
+            slot = self.lora_index_to_id.index(lora_id)
             for wrapper in self.punica_wrapper_mapping.values():
-                wrapper.slot_changed()
+                wrapper.slot_changed(slot)
         return written
 
     activate_adapter.tells_wrappers = True  # type: ignore[attr-defined]

@@ -5,7 +5,7 @@ server's highest rank. The slices share their input, so their A matrices stand u
 and their B matrices form a block diagonal; only rows in use are kept. Knows nothing of vLLM.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -46,42 +46,72 @@ class LayerProducts:
 
 
 @dataclass(frozen=True, slots=True)
+class AllSlots:
+    """The products of all slots at once.
+
+    Attributes:
+        products: their columns stand beside each other.
+        columns: the slot of each column of the hidden product.
+    """
+
+    products: LayerProducts
+    columns: tuple[int, ...]
+
+
 class PackedLayer:
     """The weights of one layer as this plug-in multiplies them.
 
-    Attributes:
-        generation: of the slots' contents when this was packed.
-        slots: slots that hold weights for this layer.
-        columns: the slot of each column of `shrink_t`.
-        whole: the products of all slots at once.
-        parts: slot → its own products.
+    Packing holds up every stream, so a slot whose weights have not changed is taken over from the layer
+    before, and the products of all slots at once wait until they have been asked for some times.
+
+    Args:
+        weights: of the layer; whoever writes to them must make a new packed layer.
+        generations: of the contents of each slot.
+        product: makes products.
+        patience: how often `all_slots` answers None before it packs. Different for each layer, it keeps
+            them from packing in the same step.
+        before: the layer as it was packed until now.
     """
 
-    generation: int
-    slots: frozenset[int]
-    columns: tuple[int, ...]
-    whole: LayerProducts | None
-    parts: dict[int, LayerProducts]
+    def __init__(
+        self,
+        weights: LayerWeights,
+        generations: Sequence[int],
+        product: ProductFactory,
+        *,
+        patience: int = 0,
+        before: "PackedLayer | None" = None,
+    ) -> None:
+        self.generations = tuple(generations)
+        self.parts: dict[int, LayerProducts] = {}
+        """Slot → its own products; slots without weights for this layer are left out."""
+        self._weights = weights
+        self._product = product
+        self._patience = patience
+        self._all: AllSlots | None = None
+        for slot, generation in enumerate(self.generations):
+            if before is not None and before.generations[slot] == generation:
+                if slot in before.parts:
+                    self.parts[slot] = before.parts[slot]
+            elif (packed := _pack_slot(weights, slot)) is not None:
+                self.parts[slot] = self._products(*packed)
 
-    @classmethod
-    def pack(cls, weights: LayerWeights, generation: int, product: ProductFactory) -> "PackedLayer":
-        """Pack what the slots hold now."""
-        shrinks: list[torch.Tensor] = []
-        expands: list[torch.Tensor] = []
-        columns: list[int] = []
-        parts: dict[int, LayerProducts] = {}
-        for slot in range(weights.a[0].shape[0]):
-            packed = _pack_slot(weights, slot)
-            if packed is not None:
-                shrink, expand = packed
-                columns.extend([slot] * shrink.shape[0])
-                shrinks.append(shrink)
-                expands.append(expand)
-                parts[slot] = LayerProducts(product(shrink.t()), product(expand))
-        whole = next(iter(parts.values()), None)
-        if len(parts) > 1:
-            whole = LayerProducts(product(torch.cat(shrinks).t()), product(torch.cat(expands)))
-        return cls(generation, frozenset(parts), tuple(columns), whole, parts)
+    def all_slots(self) -> AllSlots | None:
+        """Return the products of all slots at once, or None while it does not pay to pack them."""
+        if self._all is None:
+            if self._patience > 0:
+                self._patience -= 1
+                return None
+            packed = {slot: _pack_slot(self._weights, slot) for slot in self.parts}
+            found = [(slot, *matrices) for slot, matrices in packed.items() if matrices is not None]
+            shrink = torch.cat([a for _, a, _ in found])
+            expand = torch.cat([b for _, _, b in found])
+            columns = tuple(slot for slot, a, _ in found for _ in range(a.shape[0]))
+            self._all = AllSlots(self._products(shrink, expand), columns)
+        return self._all
+
+    def _products(self, shrink: torch.Tensor, expand: torch.Tensor) -> LayerProducts:
+        return LayerProducts(self._product(shrink.t()), self._product(expand))
 
 
 def _pack_slot(weights: LayerWeights, slot: int) -> tuple[torch.Tensor, torch.Tensor] | None:

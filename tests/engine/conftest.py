@@ -70,7 +70,7 @@ def server(
 
 
 def _personas(folder: Path, tracker_port: int) -> Path:
-    """Copy the demo personas, their tracker on a free port; add one to release to and one that talks long."""
+    """Copy the demo personas, their tracker on a free port; add those that only tests ask."""
     folder.mkdir()
     for path in (ROOT / "personas").glob("*.yaml"):
         text = path.read_text()
@@ -81,6 +81,13 @@ def _personas(folder: Path, tracker_port: int) -> Path:
         "id: trial\nname: Trial\ninstructions: You answer.\nmodel:\n  adapter: alpha\n"
     )
     (folder / "teller.yaml").write_text("id: teller\nname: Teller\ninstructions: You tell long stories.\n")
+    careful = " ".join(f"Rule {number}: be kind and plain." for number in range(40))
+    stores = {"reader": "support-agent", "reader-too": "support-agent", "reader-elsewhere": "compliance-guide"}
+    for name, store in stores.items():
+        text = (
+            f"id: {name}\nname: {name}\ninstructions: >-\n  {careful}\nknowledge:\n  paths: [knowledge/{store}]\n"
+        )
+        (folder / f"{name}.yaml").write_text(text)
     return folder
 
 
