@@ -37,7 +37,7 @@ async def _flips(served: Served, count: int) -> list[str]:
         first = await flipped(use, [1])
         talk = [asyncio.create_task(_talk(gateway)) for _ in range(TALKERS)]
         began = time.monotonic()
-        flips, answers = await traffic(gateway, TRIAL, CLIENTS, flip)
+        flips, answers = await traffic(gateway, TRIAL, CLIENTS, known, flip)
         seconds = time.monotonic() - began
         for talker in talk:
             talker.cancel()

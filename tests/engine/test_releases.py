@@ -7,7 +7,7 @@ import pytest
 
 from server.engine.process import runtime_dir
 from tests.engine.adapters import write_random_adapter
-from tests.engine.flipping import QUESTIONS, Flip, ask, fingerprints, flipped, judged, traffic
+from tests.engine.flipping import Flip, ask, fingerprints, flipped, judged, traffic
 from tests.engine.server import RunningServer, repertory_cli
 
 pytestmark = pytest.mark.anyio
@@ -69,9 +69,9 @@ async def test_versions_flip_under_traffic_without_a_failed_or_stale_answer(
             return [*await flipped(use, FLIPS), *await flipped(back, [1])]
 
         first = await flipped(use, [1])
-        flips, answers = await traffic(http, "trial", 3, flip)
+        flips, answers = await traffic(http, "trial", 3, known, flip)
         verdict = judged([*first, *flips], answers, known)
-        after = judged(flips[-1:], [await ask(http, "trial", QUESTIONS[0])], known)
+        after = judged(flips[-1:], [await ask(http, "trial", next(iter(known))[1])], known)
     assert (verdict.failed, verdict.mixed, verdict.stale) == (0, 0, 0), verdict
     assert verdict.good >= len(FLIPS) // 2
     assert after.good == 1
