@@ -30,9 +30,9 @@ from benchmarks.gateway_profile import shares
 from benchmarks.gateway_upstream import TOKENS
 from benchmarks.section import Bench, Section
 
-_ROUNDS = 3
-_SECONDS = {10: 12.0, 20: 10.0, 50: 8.0, 100: 6.0}
-_FULL_SECONDS = 8.0
+_ROUNDS = 2
+_SECONDS = {10: 10.0, 20: 8.0, 50: 8.0, 100: 6.0}
+_FULL_SECONDS = 6.0
 _CLIENTS, _LITELLM_CLIENTS = 192, 24
 _LITELLM_RATES = (10, 20)
 _RATES = {PLAIN: 50.0, READER: 10.0}
@@ -74,8 +74,8 @@ class Result:
 
     def row(self, direct: "Result") -> str:
         """Return the cells of a table."""
-        if self.failed > self.whole:
-            return f"{self.failed} of {self.failed + self.whole} failed | | | | | "
+        if not self.whole:
+            return f" | | | | | {self.failed}"
         cells = [
             f"{1000 * (quantile(self.first, 0.5) - quantile(direct.first, 0.5)):.1f}",
             f"{1000 * (quantile(self.first, 0.99) - quantile(direct.first, 0.99)):.1f}",

@@ -6,6 +6,7 @@ runs on the same clock, to its arrival here.
 """
 
 import asyncio
+import contextlib
 import gc
 import json
 import random
@@ -123,6 +124,10 @@ class Client(asyncio.Protocol):
                 answer.problem = "the stream ended without [DONE]"
             self._finish()
 
+    def give_up(self) -> None:
+        self._answer = None
+        self.transport.close()
+
     def connection_lost(self, exc: Exception | None) -> None:
         if self._answer is not None:
             self._answer.problem = "the connection broke"
@@ -142,6 +147,7 @@ class Window:
         self._job = job
         self._loop = asyncio.get_running_loop()
         self._idle: list[Client] = []
+        self._clients: list[Client] = []
         self._answers: list[Answer] = []
         self._numbers = iter(range(job.first_number, sys.maxsize))
         self._left = 0
@@ -163,9 +169,13 @@ class Window:
                 self._ask()
             await asyncio.sleep(job.seconds)
         if self._left:
-            await asyncio.wait_for(self._drained.wait(), _PATIENCE_SECONDS + job.seconds)
-        for client in self._idle:
-            client.transport.close()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._drained.wait(), _PATIENCE_SECONDS)
+        for answer in self._answers:
+            if not answer.ended and not answer.problem:
+                answer.problem, answer.ended = "not whole when patience ended", time.monotonic()
+        for client in self._clients:
+            client.give_up()
         return _outcome(job, self._answers, began, self._ends)
 
     async def _arrive(self, chance: random.Random) -> None:
@@ -191,6 +201,7 @@ class Window:
 
     async def _dialled(self) -> Client:
         _, client = await self._loop.create_connection(lambda: Client(self._done), "127.0.0.1", self._job.port)
+        self._clients.append(client)
         return client
 
     def _done(self, client: Client, answer: Answer) -> None:

@@ -33,7 +33,12 @@ def litellm(folder: Path, engine: int) -> Iterator[tuple[int, int]]:
     )
     port = free_port()
     command = [environment.root / "bin" / "litellm", "--config", config, "--host", "127.0.0.1"]
-    env = {**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR"}
+    env = {
+        **os.environ,
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        "LITELLM_LOG": "ERROR",
+        "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true",  # on loopback, like ours without keys
+    }
     with (folder / "litellm.log").open("w") as log:
         process = subprocess.Popen(
             [*map(str, command), "--port", str(port), "--num_workers", "1"],
@@ -47,7 +52,8 @@ def litellm(folder: Path, engine: int) -> Iterator[tuple[int, int]]:
         wait_for(lambda: "[DONE]" in answered(port, body), "LiteLLM did not start", process)
         yield process.pid, port
     finally:
-        for child in psutil.Process(process.pid).children(recursive=True):
-            child.terminate()
-        process.terminate()
+        if process.poll() is None:
+            for child in psutil.Process(process.pid).children(recursive=True):
+                child.terminate()
+            process.terminate()
         process.wait(60)
