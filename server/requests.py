@@ -7,6 +7,7 @@ import anyio
 import orjson
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
+from starlette.requests import ClientDisconnect
 
 from core.errors import InvalidRequest, RepertoryError, UpstreamFailed
 from server.wire import invalid_from_validation
@@ -21,9 +22,12 @@ async def read_body(request: Request, model: type[Body]) -> Body:
 
     Raises:
         InvalidRequest: it is no JSON object, too deep, or does not fit; the message names the field.
+        UpstreamFailed: the client left in the middle of it; nobody reads the answer.
     """
     try:
         document: object = orjson.loads(await request.body())
+    except ClientDisconnect as error:
+        raise UpstreamFailed("The client left before its request was whole.", code="client_gone") from error
     except orjson.JSONDecodeError as error:
         raise InvalidRequest(f"The body is not valid JSON: {error}.", code="invalid_json") from error
     if not isinstance(document, dict):

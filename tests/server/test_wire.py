@@ -209,3 +209,27 @@ async def test_embeddings_of_another_length_or_model_are_refused(gateway: Gatewa
     with pytest.raises(openai.NotFoundError):
         await client.embeddings.create(model="text-embedding-3-small", input="x")
     assert length.value.param == "dimensions"
+
+
+async def test_a_client_that_leaves_in_mid_body_is_no_defect_in_the_log(
+    gateway: Gateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A half body, then nothing: uvicorn says so to the application by `http.disconnect`."""
+    arriving: list[dict[str, Any]] = [
+        {"type": "http.request", "body": b'{"model":', "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    headers = [(b"host", b"127.0.0.1:8000"), (b"content-type", b"application/json")]
+    scope = {"type": "http", "http_version": "1.1", "method": "POST", "scheme": "http", "path": CHAT}
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return arriving.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await gateway.app(scope | {"query_string": b"", "raw_path": CHAT.encode(), "headers": headers}, receive, send)
+    assert [message["status"] for message in sent if "status" in message] == [502]
+    assert b"client_gone" in sent[-1]["body"]
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
