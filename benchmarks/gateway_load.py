@@ -189,6 +189,8 @@ class Window:
         self._answers.append(answer)
         self._left += 1
         self._drained.clear()
+        while self._idle and self._idle[-1].transport.is_closing():  # the server had enough of waiting
+            self._idle.pop()
         if self._idle:
             self._idle.pop().ask(answer, _request(self._job, answer.number))
         else:
