@@ -1,10 +1,13 @@
-"""Restoring a backup: unpacked and proven beside the data directory, then put into its place by one rename."""
+"""Restoring a backup: unpacked and proven beside the data directory, then renamed into its place.
+
+What was there is renamed aside before, and back if that fails.
+"""
 
 import os
 import shutil
 import sqlite3
 import tempfile
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,7 +54,7 @@ def restore(archive: Path, data_dir: Path, clock: Clock, *, replace: bool = Fals
     Raises:
         InvalidRequest: the archive is broken or was tampered with.
         Conflict: something is in the way, a server runs there, or a newer release took the backup.
-        Unavailable: the disk is full, or a folder cannot be written.
+        Unavailable: the disk is full, or a folder cannot be written; what was there is in its place.
     """
     data_dir = data_dir.absolute()
     _check_free(data_dir, replace=replace)
@@ -115,17 +118,40 @@ def _put_in_place(staging: Path, data_dir: Path, now: float) -> Path | None:
         _sync(path)
     _sync(staging)
     aside = None
-    if data_dir.exists():
-        with locked(data_dir):
-            if any(data_dir.iterdir()):
-                stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%d-%H%M%S")
-                aside = data_dir.with_name(f"{data_dir.name}.before-restore-{stamp}")
-                data_dir.rename(aside)
-            else:
-                data_dir.rmdir()
-    staging.rename(data_dir)
-    _sync(data_dir.parent)
+    with ExitStack() as held:  # no server gets in before all is in its place
+        held.enter_context(locked(staging))
+        held.enter_context(locked(data_dir))
+        if any(data_dir.iterdir()):
+            stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%d-%H%M%S")
+            aside = data_dir.with_name(f"{data_dir.name}.before-restore-{stamp}")
+            data_dir.rename(aside)
+            try:
+                held.enter_context(locked(data_dir))  # an empty folder, so that the name stays ours
+            except RepertoryError as error:
+                raise _left_aside(data_dir, aside, error.message) from error
+        try:
+            staging.rename(data_dir)
+        except OSError as error:
+            if aside:
+                _put_back(aside, data_dir, error)
+            raise
+        _sync(data_dir.parent)
     return aside
+
+
+def _put_back(aside: Path, data_dir: Path, reason: OSError) -> None:
+    try:
+        aside.rename(data_dir)
+    except OSError as error:
+        raise _left_aside(data_dir, aside, f"{reason.strerror}.") from error
+
+
+def _left_aside(data_dir: Path, aside: Path, reason: str) -> Conflict:
+    return Conflict(
+        f"{str(data_dir)!r} was not restored: {reason} What was there before is whole in {str(aside)!r}. Stop "
+        f"what uses {str(data_dir)!r}, move that folder back, and restore again.",
+        code="restore_left_aside",
+    )
 
 
 def _sync(path: Path) -> None:

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 from adapters.manifest import verify_folder
 from core.clock import Clock
-from core.errors import Conflict, InvalidRequest, RepertoryError, Unavailable
+from core.errors import Conflict, InvalidRequest, RepertoryError, TooLarge, Unavailable
 from server.backup.contents import (
     ADAPTERS,
     ADMIN_KEY,
@@ -30,6 +30,8 @@ from server.backup.contents import (
 
 _BUSY_SECONDS = 30.0
 _CHUNK = 1 << 20
+_LARGEST_OF_USTAR = 8**11 - 1  # eleven octal digits
+_LONGEST_OF_GNU = 100  # a longer name takes an extended header, which no restore reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ def take(data_dir: Path, target: Path, clock: Clock) -> Taken:
     Raises:
         InvalidRequest: there is nothing to back up.
         Conflict: the target exists.
+        TooLarge: a file under a long name has 8 GiB or more.
         Unavailable: the disk is full, or the target cannot be written.
     """
     if not (data_dir / DATABASE).is_file():
@@ -123,9 +126,23 @@ def _add(archive: tarfile.TarFile, path: Path, name: str) -> FileEntry:
     with path.open("rb") as file:
         info.size = os.fstat(file.fileno()).st_size
         info.mode = 0o600
+        archive.format = _format_of(info)
         reader = _Hashing(file)
         archive.addfile(info, reader)
     return FileEntry(size=info.size, sha256=reader.digest.hexdigest())
+
+
+def _format_of(info: tarfile.TarInfo) -> Literal[0, 1]:
+    """Return the format whose plain header holds this name and size."""
+    if info.size <= _LARGEST_OF_USTAR:
+        return tarfile.USTAR_FORMAT
+    if len(info.name) > _LONGEST_OF_GNU:
+        raise TooLarge(
+            f"No backup was made: {info.name!r} has {info.size} bytes, and a file of 8 GiB or more needs a name "
+            f"of at most {_LONGEST_OF_GNU} characters in a backup. Take the file out of the data directory.",
+            code="backup_file_too_large",
+        )
+    return tarfile.GNU_FORMAT
 
 
 class _Hashing:

@@ -20,7 +20,7 @@ from server.keys.live import LiveKeys
 
 _NAME = re.compile(r"[a-z][a-z0-9._-]{0,63}")
 _BOOTSTRAP_NAME = "first-admin"
-_RESERVED_NAME = "anonymous"
+_RESERVED_NAMES = frozenset({"anonymous", _BOOTSTRAP_NAME})
 _LARGEST_LIMIT = 10**12
 
 
@@ -46,19 +46,27 @@ class Keys:
         """Make a key and return it with its secret, which is shown this once.
 
         Raises:
-            InvalidRequest: the name or a limit cannot be used, or no scope is given.
+            InvalidRequest: the name or a limit cannot be used, no scope is given, or an administrator is limited
+                to personas.
             Conflict: a key of that name exists, revoked ones included, since records name it.
         """
         wanted = frozenset(scopes)
-        if not _NAME.fullmatch(name) or name == _RESERVED_NAME:
+        if not _NAME.fullmatch(name) or name in _RESERVED_NAMES:
             raise InvalidRequest(
                 f"{name!r} cannot name a key. Use up to 64 of a-z, 0-9, '.', '_', '-'; a letter first. "
-                "'anonymous' is taken.",
+                "'anonymous' and 'first-admin' are taken.",
                 code="invalid_key_name",
                 param="name",
             )
         if not wanted:
             raise InvalidRequest(f"The key {name!r} needs at least one scope.", param="scopes")
+        if Scope.ADMIN in wanted and personas is not None:
+            raise InvalidRequest(
+                f"The key {name!r} cannot be limited to personas: the scope 'admin' opens everything, making "
+                "other keys included. Leave the personas out, or give it other scopes.",
+                code="admin_with_personas",
+                param="personas",
+            )
         _check(asdict(limits))
         secret = new_secret()
         self._insert(name, secret, wanted, personas, limits, bootstrap=False)

@@ -1,5 +1,7 @@
 import json
+import os
 import shlex
+import stat
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,25 @@ def test_a_key_made_on_the_command_line_opens_the_door(run: Run, data_dir: Path)
     assert key is not None
     assert key.scopes == {Scope.CHAT, Scope.APPROVE}
     assert key.personas == frozenset({PersonaId("scrum-coach")})
+
+
+def test_a_database_made_on_the_command_line_is_its_owners_alone(run: Run, data_dir: Path) -> None:
+    data_dir.mkdir(mode=0o755)
+    before = os.umask(0o022)
+    try:
+        run("key", "create", "bot")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((data_dir / "repertory.db").stat().st_mode) == 0o600
+
+
+def test_an_admin_key_limited_to_personas_and_the_name_of_the_first_key_are_refused(run: Run) -> None:
+    limited = run("key", "create", "boss", "--scope", "admin", "--persona", "scrum-coach")
+    assert limited.code == 1
+    assert "cannot be limited to personas" in limited.err
+    taken = run("key", "create", "first-admin", "--scope", "admin")
+    assert taken.code == 1
+    assert "'first-admin' are taken" in taken.err
 
 
 def test_the_secret_stands_alone_on_standard_output_so_that_a_script_can_take_it(run: Run) -> None:

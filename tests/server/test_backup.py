@@ -1,14 +1,16 @@
 """Backups: taken while others write, restored, and compared with what was acknowledged."""
 
+import errno
 import gzip
 import io
 import json
+import resource
 import sqlite3
 import stat
 import tarfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from actions import Approvals, ApprovalState, Decision
 from adapters import BaseModel, ImportLimits, Registry
 from core.clock import system_clock
 from core.database import Database
-from core.errors import Conflict, InvalidRequest, RepertoryError, Unavailable
+from core.errors import Conflict, InvalidRequest, RepertoryError, TooLarge, Unavailable
 from core.ids import ConversationId, PersonaId, PrincipalId
 from core.principal import Principal, Scope
 from server.backup import restore, take
@@ -207,23 +209,50 @@ def test_a_backup_overwrites_nothing(server: Server, tmp_path: Path) -> None:
         take(tmp_path / "nothing", tmp_path / "c.tar.gz", system_clock)
 
 
-def test_a_full_disk_leaves_no_half_backup(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import resource
+@contextmanager
+def files_no_larger_than(size: int) -> Iterator[None]:
+    """Let writing more fail, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
+
+def sparse(path: Path, size: int) -> None:
+    with path.open("wb") as file:
+        file.truncate(size)
+
+
+def test_a_file_of_8_gib_is_written_until_the_disk_is_full(server: Server, tmp_path: Path) -> None:
+    sparse(server.folder / "admin.key", 8 << 30)  # its header is written, and the reading ends early
+    with files_no_larger_than(500_000), pytest.raises(Unavailable, match="File too large"):
+        take(server.folder, tmp_path / "b.tar.gz", system_clock)
+
+
+def test_a_file_of_8_gib_whose_name_no_restore_could_read_is_refused_in_words(
+    server: Server, tmp_path: Path
+) -> None:
+    source = make_adapter(server.adapters / "1", seed=1)
+    server.registry.import_folder(source, "t" * 60, base=server.base, limits=ImportLimits(max_rank=8))
+    folder = server.folder / "adapters" / ("t" * 60) / "1"
+    folder.chmod(0o700)
+    (folder / "manifest.json").unlink()  # so that nobody reads 8 GiB to check them
+    sparse(folder / ("a" * 60), 8 << 30)
+    with pytest.raises(TooLarge, match="8 GiB"):
+        take(server.folder, tmp_path / "b.tar.gz", system_clock)
+    assert not (tmp_path / "b.tar.gz").exists()
+
+
+def test_a_full_disk_leaves_no_half_backup(server: Server, tmp_path: Path) -> None:
     with server.database.write() as connection:
         connection.exec_driver_sql("CREATE TABLE t (x)")
         connection.exec_driver_sql("INSERT INTO t VALUES (randomblob(3000000))")
     folder = tmp_path / "backups"
     folder.mkdir()
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))  # writing more fails, as on a full disk
-    try:
-        with pytest.raises(Unavailable, match="free space"):
-            take(server.folder, folder / "b.tar.gz", system_clock)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with files_no_larger_than(1_000_000), pytest.raises(Unavailable, match="free space"):
+        take(server.folder, folder / "b.tar.gz", system_clock)
     assert list(folder.iterdir()) == []
 
 
@@ -246,6 +275,49 @@ def test_a_used_folder_is_refused_and_with_replace_moved_aside(server: Server, a
     done = restore(archive, server.folder, system_clock, replace=True)
     assert done.aside is not None
     assert key_names(done.aside) - key_names(server.folder) == {"key2"}
+
+
+def test_what_was_there_is_put_back_when_the_restored_folder_cannot_take_its_place(
+    server: Server, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.make_key(2)
+    rename = Path.rename
+
+    def busy(path: Path, target: Path) -> Path:
+        if ".restoring-" in path.name:
+            raise OSError(errno.EBUSY, "Device or resource busy")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", busy)
+    with pytest.raises(Unavailable, match="resource busy"):
+        restore(archive, server.folder, system_clock, replace=True)
+    assert "key2" in key_names(server.folder)
+    assert not [path.name for path in tmp_path.iterdir() if "restor" in path.name]
+
+
+@pytest.mark.parametrize("seen", ["at once", "at the end"])
+def test_where_a_server_came_in_between_the_error_names_the_folder_that_is_aside(
+    server: Server, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seen: str
+) -> None:
+    server.make_key(2)
+    rename = Path.rename
+    with ExitStack() as other:
+
+        def raced(path: Path, target: Path) -> Path:
+            if path == server.folder and seen == "at once":
+                moved = rename(path, target)
+                other.enter_context(locked(server.folder))
+                return moved
+            if ".restoring-" in path.name:
+                (server.folder / "repertory.db").touch()
+            return rename(path, target)
+
+        monkeypatch.setattr(Path, "rename", raced)
+        with pytest.raises(Conflict) as caught:
+            restore(archive, server.folder, system_clock, replace=True)
+    (aside,) = tmp_path.glob("data.before-restore-*")
+    assert str(aside) in caught.value.message
+    assert "key2" in key_names(aside)
 
 
 def key_names(folder: Path) -> set[str]:

@@ -70,7 +70,7 @@ def test_a_revoked_key_opens_nothing_and_its_name_stays_taken(keys: Keys) -> Non
         keys.revoke("nobody")
 
 
-@pytest.mark.parametrize("name", ["", "Bot", "a b", "../x", "x" * 65])
+@pytest.mark.parametrize("name", ["", "Bot", "a b", "../x", "x" * 65, "anonymous", "first-admin"])
 def test_names_of_keys_are_plain(keys: Keys, name: str) -> None:
     with pytest.raises(InvalidRequest):
         keys.create(name, [Scope.CHAT])
@@ -228,6 +228,8 @@ NONSENSE: list[dict[str, object]] = [
     {},
     {"name": "Bad Name"},
     {"name": "anonymous"},
+    {"name": "first-admin"},
+    {"name": "bot", "scopes": ["admin", "chat"], "personas": ["plain"]},
     {"name": "bot", "scopes": []},
     {"name": "bot", "scopes": ["all"]},
     {"name": "bot", "limits": {"requests_per_minute": 0}},
