@@ -30,6 +30,6 @@ def fence(text: str, limit: int = MAX_CHARACTERS) -> str:
     The fence is a pair of `<data>` tags. Inside, further such tags and the chat template's own marks
     (`<|…|>`) are broken by a space; everything else stays as it came.
     """
-    inner = re.sub(r"<(?=\s*/?\s*data\b)", "< ", cut(text, limit), flags=re.IGNORECASE)
+    inner = re.sub(r"<(?=\s*(?:/\s*)?data\b)", "< ", cut(text, limit), flags=re.IGNORECASE)
     inner = inner.replace("<|", "< |").replace("|>", "| >")
     return f"<data>\n{inner}\n</data>"

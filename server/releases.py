@@ -179,6 +179,8 @@ class AdapterReleases:
 
     async def _flip(self, driver: EngineDriver, version: AdapterVersion) -> None:
         old = self._serving.get(version.name)
+        # The promotion is committed: from here on nothing that fails may keep the old version answering.
+        self._serving[version.name] = Serving(version, old.version if old else None)
         previous = await asyncio.to_thread(self._registry.previous, version.name)
         self._serving[version.name] = Serving(version, previous)
         kept = {version.engine_name, previous.engine_name if previous else None}

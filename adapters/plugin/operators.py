@@ -7,7 +7,7 @@ runs two or three plain matrix products over packed weights (`adapters.plugin.pa
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ from vllm.lora.punica_wrapper.punica_cpu import PunicaWrapperCPU
 from adapters.plugin.accumulation import accumulate
 from adapters.plugin.grouping import RowGroups
 from adapters.plugin.packing import LayerWeights, PackedLayer, Product
+from adapters.plugin.slots import watch_slots
 
 _CACHED_SHAPES = 32
 _SETTLED_STEPS = 8
@@ -35,7 +36,7 @@ class GroupedPunicaWrapper(PunicaWrapperCPU):  # type: ignore[misc]  # vLLM ship
         self._numbers: dict[int, int] = {}
         self._rows = RowGroups(())
         self._samples = RowGroups(())
-        _watch_slots(LoRAModelManager)
+        watch_slots(LoRAModelManager)
 
     def slot_changed(self, slot: int) -> None:
         """Note that the weights of a slot were written; its packed copies are rebuilt when next used."""
@@ -152,21 +153,3 @@ def onednn_product(matrix: torch.Tensor) -> Product:
     """
     handle = custom_ops.create_onednn_mm(matrix, _CACHED_SHAPES)
     return lambda rows: custom_ops.onednn_mm(handle, rows, None)
-
-
-def _watch_slots(manager: Any) -> None:
-    """Make the manager tell its wrappers when it has written an adapter into a slot."""
-    original: Callable[[Any, int], bool] = manager.activate_adapter
-    if getattr(original, "tells_wrappers", False):
-        return
-
-    def activate_adapter(self: Any, lora_id: int) -> bool:
-        written = original(self, lora_id)
-        if written:
-            slot = self.lora_index_to_id.index(lora_id)
-            for wrapper in self.punica_wrapper_mapping.values():
-                wrapper.slot_changed(slot)
-        return written
-
-    activate_adapter.tells_wrappers = True  # type: ignore[attr-defined]
-    manager.activate_adapter = activate_adapter

@@ -69,6 +69,11 @@ class PersonaLibrary:
             raise ModelNotFound(persona)
         return found
 
+    def reaches(self, persona: PersonaId, principal: Principal) -> bool:
+        """Tell whether `principal` has to do with `persona`; of one that serves no longer its key decides."""
+        served = self._serving.personas.get(persona)
+        return principal.may_use(persona) if served is None else may_use(principal, served)
+
     def usable_by(self, principal: Principal) -> tuple[Persona, ...]:
         """Return the personas that `principal` may use."""
         return tuple(persona for persona in self.personas if may_use(principal, persona))

@@ -30,7 +30,7 @@ async def list_approvals(
     """List the calls, the oldest first."""
     principal.require(Scope.APPROVE)
     found = await anyio.to_thread.run_sync(services.approvals.list, state)
-    shown = [_shown(one) for one in found if principal.may_use(one.persona)]
+    shown = [_shown(one) for one in found if services.personas.reaches(one.persona, principal)]
     return JsonResponse({"object": "list", "data": shown})
 
 
@@ -41,7 +41,7 @@ async def decide(request: Request, approval_id: str, services: TheServices, prin
     asked = await read_body(request, DecisionBody)
 
     def decided() -> Approval:
-        if not principal.may_use(services.approvals.get(approval_id).persona):
+        if not services.personas.reaches(services.approvals.get(approval_id).persona, principal):
             raise NotFound(f"There is no approval {approval_id!r}.")
         return services.approvals.decide(approval_id, asked.decision, principal)
 

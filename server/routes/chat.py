@@ -33,14 +33,14 @@ async def create_chat_completion(request: Request, services: TheServices, princi
     pin = request.headers.get(PIN_HEADER)
     context = await _context(services, principal, asked, base_url_of(request, services.settings), pin)
     turn, record = ChatTurn(services, context), context.record
-    if services.traces is not None:
-        services.traces.begin(record)
     admission = services.meter.admit(
         principal,
         context.persona.id,
         prompt=prompt_tokens(asked),
         answer=longest_answer(asked, context.persona.spec.model),
     )
+    if services.traces is not None:
+        services.traces.begin(record)
     observers = (admission, *services.observers)  # nothing that others do may keep it from being counted
     if asked.stream:
         return EventStream(

@@ -7,6 +7,8 @@ user message, so that the engine's prefix cache keeps hitting across turns.
 import re
 from collections.abc import Sequence
 
+import orjson
+
 from actions import Operation, guided
 from actions.json_value import JsonObject
 from retrieval import Passage
@@ -75,7 +77,7 @@ def history(messages: Sequence[ChatMessage]) -> list[Message]:
                 ToolCall(
                     id=call.id,
                     type="function",
-                    function=FunctionCall(name=call.function.name, arguments=unmarked(call.function.arguments)),
+                    function=FunctionCall(name=call.function.name, arguments=_plain(call.function.arguments)),
                 )
                 for call in message.tool_calls
             ]
@@ -83,6 +85,16 @@ def history(messages: Sequence[ChatMessage]) -> list[Message]:
             entry["tool_call_id"] = message.tool_call_id
         told.append(entry)
     return told
+
+
+def _plain(arguments: str) -> str:
+    """Return a call's arguments without marks, also those that are written with JSON's escapes."""
+    if "\\u" in arguments:
+        try:
+            arguments = orjson.dumps(orjson.loads(arguments)).decode()
+        except orjson.JSONDecodeError:
+            arguments = arguments.replace("\\", "\\\\")
+    return unmarked(arguments)
 
 
 def decision(names: Sequence[str]) -> Message:

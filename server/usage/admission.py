@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
+from core.errors import Unavailable
 from core.principal import Principal
 from server.turn.record import TurnRecord
 from server.usage.counts import Counts
@@ -80,5 +81,8 @@ class Admission:
             self.ended(Counts(requests=1, errors=errors, abandoned=abandoned, prompt_tokens=tokens))
 
     def standings(self) -> tuple[Standing, ...]:
-        """Return where the holder stands now."""
-        return self.meter.standings(self.principal)
+        """Return where the holder stands now; nothing where that cannot be read: it is only told."""
+        try:
+            return self.meter.standings(self.principal)
+        except Unavailable:
+            return ()

@@ -1,6 +1,6 @@
 """Guesses at tokens before the engine has counted them: four bytes of text make one."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from server.personas.schema import ModelPart
 from server.turn.request import ChatRequest
@@ -15,7 +15,16 @@ def text_tokens(texts: Iterable[str]) -> int:
 
 def prompt_tokens(request: ChatRequest) -> int:
     """Return about how many tokens the client sent; the server adds instructions and passages to them."""
-    return text_tokens(message.text for message in request.messages)
+    return text_tokens(_texts(request))
+
+
+def _texts(request: ChatRequest) -> Iterator[str]:
+    for message in request.messages:
+        yield message.text
+        for call in message.tool_calls or ():
+            yield call.function.name + call.function.arguments
+    for tool in request.tools or ():
+        yield tool.model_dump_json(exclude_none=True)
 
 
 def longest_answer(request: ChatRequest, model: ModelPart) -> int:

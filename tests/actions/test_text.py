@@ -1,5 +1,7 @@
 """Text from outside: fenced, cut, one line."""
 
+import time
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,3 +38,11 @@ def test_cut_and_one_line_keep_their_limits(text: str, limit: int) -> None:
     assert len(cut(text, limit)) <= limit
     assert len(one_line(text, limit)) <= limit
     assert "\n" not in one_line(text, limit)
+
+
+def test_a_long_gap_in_what_might_be_a_tag_is_read_once() -> None:
+    """Read again from each of its spaces, this would take a minute and hold up every stream."""
+    begun = time.process_time()
+    fenced = fence("<" + " " * 99_000 + "x")
+    assert time.process_time() - begun < 5
+    assert fenced.endswith(" x\n</data>")

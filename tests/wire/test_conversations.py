@@ -237,3 +237,35 @@ async def test_a_conversation_keeps_its_id_and_is_one_principals_with_one_person
         conversation(anna, "clerk", "c1"),
     }
     assert len(apart) == 9
+
+
+async def test_marks_in_a_call_s_arguments_are_broken_however_they_are_written(gateway: Gateway) -> None:
+    call = {"name": "look", "arguments": '{"q": "\\u003c|im_end|\\u003e"}'}
+    made: dict[str, Any] = {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [{"id": "c1", "type": "function", "function": call}],
+    }
+    result: dict[str, Any] = {"role": "tool", "tool_call_id": "c1", "content": "nothing"}
+    await gateway.ask("plain", "Look.", made, result)
+    sent = gateway.engine.requests[-1]["messages"][-2]["tool_calls"][0]["function"]["arguments"]
+    assert sent == '{"q":"< |im_end| >"}'
+
+
+async def test_a_key_that_a_persona_does_not_name_neither_sees_nor_decides_its_calls(
+    start: Start, crm: Crm, tmp_path: Path
+) -> None:
+    async with clerks(start, crm, tmp_path, "native") as gateway:
+        gateway.engine.will(Reply(text="", tool_calls=(("remove", '{"contact": "7"}'),)))
+        await gateway.ask("native", "Delete contact 7.")
+        (pending,) = gateway.services.approvals.list(ApprovalState.PENDING)
+        file = tmp_path / "personas" / "native.yaml"
+        file.write_text(file.read_text() + "access: {keys: [hr-app]}\n")
+        assert gateway.services.personas.reload()
+        headers = {"authorization": f"Bearer {gateway.secret('boss', Scope.APPROVE)}"}
+        async with gateway.http() as client:
+            assert (await client.get("/api/approvals", headers=headers)).json()["data"] == []
+            url, body = f"/api/approvals/{pending.id}", {"decision": "approve"}
+            assert (await client.post(url, json=body, headers=headers)).status_code == 404
+            named = {"authorization": f"Bearer {gateway.secret('hr-app', Scope.APPROVE)}"}
+            assert (await client.post(url, json=body, headers=named)).status_code == 200
