@@ -5,7 +5,7 @@ and claimed once, by one conditional UPDATE each. What was claimed and never rep
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 
 from sqlalchemy import ColumnElement, Connection, Row, insert, literal_column, select, update
@@ -229,7 +229,14 @@ class Approvals:
             ).rowcount
         return expired + unknown
 
-    def forget(self, conversations: Iterable[str], principal: PrincipalId | None = None) -> int:
+    def forget(
+        self,
+        conversations: Iterable[str],
+        principal: PrincipalId | None = None,
+        *,
+        personas: Collection[PersonaId] | None = None,
+        blanked: Callable[[Connection], None] | None = None,
+    ) -> int:
         """Blank what the calls of these conversations said, once they are over; say how many.
 
         The rows stay, so that it is known who decided what. Live calls keep their arguments: deny them first.
@@ -237,6 +244,8 @@ class Approvals:
         Args:
             conversations: their ids.
             principal: whose calls alone are meant.
+            personas: the personas whose calls alone are meant.
+            blanked: called in the same transaction if anything was blanked: the bytes are still in the file.
         """
         over = [state for state in ApprovalState if state not in LIVE]
         nothing = {"arguments": "{}", "arguments_hash": "", "effect": "", "result_text": "(deleted)"}
@@ -245,9 +254,14 @@ class Approvals:
             said = update(table).where(table.c.state.in_(over), table.c.arguments_hash != "").values(nothing)
             if principal is not None:
                 said = said.where(table.c.principal == principal)
-            return sum(
+            if personas is not None:
+                said = said.where(table.c.persona.in_(personas))
+            count = sum(
                 connection.execute(said.where(table.c.conversation == one)).rowcount for one in conversations
             )
+            if count and blanked is not None:
+                blanked(connection)
+        return count
 
     def _move(
         self, connection: Connection, approval_id: str, to: ApprovalState, **fields: float | str | bool | None

@@ -81,6 +81,8 @@ def delete(
 ) -> None:
     """Delete for good what a user, a conversation or a key's holder left; several options must all fit."""
     chosen = _given({"user": user, "conversation": conversation, "principal": principal})
+    if empty := [name for name, value in chosen.items() if not value]:
+        raise InvalidRequest(f"--{empty[0]} is empty. Say whose transcripts go.")
     if not chosen:
         raise InvalidRequest("Say whose transcripts go: --user, --conversation or --principal.")
     answer = Session.of(ctx).gateway().delete("/api/transcripts", **chosen)

@@ -206,7 +206,7 @@ class EngineConnection(asyncio.Protocol):
             self._fail(EngineSilent())
 
     def _give_back(self) -> None:
-        if self.open and self._kept_alive:
+        if self.open and self._kept_alive and not self._paused:
             self._parts.clear()
             self._held = 0
             self._reusable(self)

@@ -17,6 +17,7 @@ from server.engine.connection import ConnectionBroken, EngineConnection
 
 _CONNECT_SECONDS = 5.0
 _IDLE_SECONDS = 3.0  # vLLM closes after five, and must not do so just when a request is on its way
+_CLOSED_SECONDS = 0.25  # a connection that the engine has closed before says so at once
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -73,18 +74,22 @@ class EnginePool:
     ) -> tuple[EngineConnection, int]:
         """Send a request and return the connection that carries the answer, and the answer's status.
 
-        A kept connection may have been closed while the request was on its way; then a new one is dialled.
+        A kept connection may have been closed while the request was on its way; then a new one is dialled. Only
+        then: an engine that breaks off later has worked on the request, and must not be asked again unseen.
 
         Raises:
             OSError: nobody takes the connection (TimeoutError included).
             ConnectionBroken, EngineSilent: no answer came.
         """
         request = self._address.post(path, body, headers)
+        now = asyncio.get_running_loop().time
         while (kept := self._kept()) is not None:
+            begun = now()
             try:
                 return kept, await self._sent(kept, request, limit)
             except ConnectionBroken:
-                continue
+                if now() - begun > _CLOSED_SECONDS:
+                    raise
         fresh = await self._dialled()
         return fresh, await self._sent(fresh, request, limit)
 

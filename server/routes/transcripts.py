@@ -52,6 +52,7 @@ async def get_transcript(transcript_id: str, services: TheServices, principal: K
 @router.delete("/api/transcripts")
 async def delete_transcripts(request: Request, services: TheServices, principal: KeyHolder) -> Response:
     """Delete for good the transcripts of a user, a conversation or a principal."""
+    _refuse_empty(request)
     selection = _selection(request, principal, _SELECTORS)
     if selection.user is None and selection.conversation is None and "principal" not in request.query_params:
         raise InvalidRequest(
@@ -72,9 +73,20 @@ async def delete_transcripts(request: Request, services: TheServices, principal:
 def _delete(services: Services, selection: Selection) -> tuple[int, int]:
     """Delete the turns last, so that a broken-off deletion can be repeated: they name the conversations."""
     store = services.transcripts.store
-    named = {selection.conversation} if selection.conversation else set()
-    calls = services.approvals.forget(named | {*store.conversations(selection)}, selection.principal)
+    meant = {*store.conversations(selection)}
+    if selection.conversation is not None and selection.user is None:  # it may have calls and no transcript
+        meant.add(selection.conversation)
+    calls = services.approvals.forget(
+        meant, selection.principal, personas=selection.personas, blanked=store.owe_erasure
+    )
     return store.delete(selection), calls
+
+
+def _refuse_empty(request: Request) -> None:
+    """Refuse an empty condition: a script's unset variable must not delete what nobody meant."""
+    for name in sorted(_SELECTORS):
+        if "" in request.query_params.getlist(name):
+            raise InvalidRequest(f"{name!r} is empty. Say whose transcripts go.", code="invalid_value", param=name)
 
 
 def _own(principal: Principal) -> Selection:
@@ -109,7 +121,7 @@ def _selection(
     if own.principal is not None and asked not in (None, own.principal):
         raise NotFound("There are no such transcripts.", code="transcript_not_found")
     return Selection(
-        principal=own.principal or (PrincipalId(asked) if asked else None),
+        principal=own.principal or (PrincipalId(asked) if asked is not None else None),
         user=query.get("user"),
         conversation=query.get("conversation"),
         persona=query.get("persona"),

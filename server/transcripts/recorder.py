@@ -106,13 +106,12 @@ class Recorder:
             await anyio.sleep(_SWEEP_SECONDS)
 
     async def erase(self) -> bool:
-        """Take the bytes of deleted rows out of the file; False if that has to be tried again later."""
+        """Take the bytes of deleted rows out of the file; False if nothing was erased now."""
         try:
-            await anyio.to_thread.run_sync(self._upkeep.erase, self._clock())
+            return await anyio.to_thread.run_sync(self._upkeep.erase, self._clock())
         except RepertoryError as error:
             logger.error("deleted transcripts are still in the file's free space: %s", error.message)
             return False
-        return True
 
     def _tidy(self) -> None:
         now = self._clock()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, Row, Select, delete, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, delete, insert, select
 
 from core.database import Database
 from core.errors import NotFound
@@ -89,8 +89,12 @@ class Transcripts:
             connection.execute(delete(contents).where(contents.c.seq.in_(chosen)))
             count = connection.execute(delete(turns).where(turns.c.seq.in_(chosen))).rowcount
             if count:
-                self._upkeep.owe(connection, tables.upkeep.c.erasure_owed)
+                self.owe_erasure(connection)
         return count
+
+    def owe_erasure(self, connection: Connection) -> None:
+        """Note in the transaction that deletes that bytes must leave the file, too."""
+        self._upkeep.owe(connection, tables.upkeep.c.erasure_owed)
 
 
 def _where(query: Select[tuple[object, ...]], wanted: Selection) -> Select[tuple[object, ...]]:

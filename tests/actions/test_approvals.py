@@ -274,3 +274,17 @@ def test_two_processes_claim_each_approval_once(database: Database, approvals: A
         first, second = pool.map(_claim_in_process, [database.path] * 2, [ids, ids[::-1]])
 
     assert sorted(first + second) == sorted(ids)
+
+
+def test_only_calls_of_the_meant_personas_are_blanked_and_that_is_told_once(approvals: Approvals) -> None:
+    denied = approvals.decide(_ask(approvals).id, Decision.DENY, PETRA)
+    told: list[str] = []
+
+    def forget(*personas: PersonaId) -> int:
+        return approvals.forget([TALK], personas=personas, blanked=lambda _: told.append("blanked"))
+
+    assert forget(PersonaId("other")) == 0
+    assert approvals.get(denied.id).arguments == ARGUMENTS
+    assert (forget(COACH), forget(COACH)) == (1, 0)
+    assert approvals.get(denied.id).arguments == {}
+    assert told == ["blanked"]

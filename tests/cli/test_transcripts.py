@@ -43,6 +43,7 @@ def test_show_writes_all_of_it(run: Run, api: Api) -> None:
 def test_delete_says_whose_and_whether_the_bytes_are_gone(run: Run, api: Api) -> None:
     api.answer("DELETE /api/transcripts", {"deleted": 3, "erased": False})
     assert run("--url", api.url, "transcript", "delete").code == 1
+    assert run("--url", api.url, "transcript", "delete", "--principal", "").code == 1
     assert api.requests == []
     outcome = run("--url", api.url, "transcript", "delete", "--user", "ada", "--conversation", "conv-1")
     assert parse_qs(api.requests[0].query) == {"user": ["ada"], "conversation": ["conv-1"]}

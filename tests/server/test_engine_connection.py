@@ -142,6 +142,40 @@ async def test_a_kept_connection_that_was_closed_is_dialled_anew() -> None:
         assert server.connections == 2
 
 
+async def test_a_request_that_the_engine_gave_up_after_a_while_is_not_sent_again() -> None:
+    async def work_then_close(wire: Wire) -> None:
+        await asyncio.sleep(0.6)
+        wire.writer.close()
+
+    async with scripted(whole, work_then_close, whole) as (client, server):
+        assert await parts(client) == [1, 2]
+        with pytest.raises(UpstreamFailed):
+            await parts(client)
+        assert server.requests == 2
+
+
+async def test_a_connection_that_was_left_full_does_not_carry_the_next_request() -> None:
+    """The client stops reading, and the bytes that stop the engine's sending bring the end of the answer along."""
+    reading, through = asyncio.Event(), asyncio.Event()
+
+    async def gorge(wire: Wire) -> None:
+        await wire.send(HEAD + chunk(FRAME % 1))
+        await reading.wait()
+        await wire.send(chunk(b": " + b"x" * 200_000 + b"\n"))
+        await asyncio.sleep(0.3)
+        await wire.send(chunk(b": " + b"x" * 100_000 + b"\n") + chunk(DONE) + b"0\r\n\r\n")
+        await asyncio.sleep(0.3)
+        through.set()
+
+    async with scripted(gorge, whole) as (client, _):
+        frames = client.stream("base", {})
+        await anext(frames)
+        reading.set()
+        await through.wait()
+        await frames.aclose()
+        assert await asyncio.wait_for(parts(client), 10) == [1, 2]
+
+
 @pytest.mark.parametrize("behaviour", [broken, nonsense])
 async def test_an_answer_that_breaks_off_or_is_no_http_is_an_error_and_its_connection_is_not_used_again(
     behaviour: Behaviour,

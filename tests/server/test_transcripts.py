@@ -261,11 +261,39 @@ async def test_arguments_of_calls_that_are_over_go_with_their_conversation(start
                 await admin.post(f"/api/approvals/{waiting['id']}", json={"decision": "deny"})
                 over = await admin.delete(f"/api/transcripts?conversation={waiting['conversation']}")
                 (left,) = (await admin.get("/api/approvals")).json()["data"]
+                traces = on_disk(tmp_path, CANARY)  # while the server runs
     assert (kept.json()["deleted"], kept.json()["approvals_blanked"]) == (1, 0)
     assert still["arguments"] == {"contact": CANARY}  # a person still has to decide about it
     assert (over.json()["deleted"], over.json()["approvals_blanked"]) == (0, 1)
     assert (left["state"], left["arguments"], left["operation"]) == ("denied", {}, "remove")
-    assert on_disk(tmp_path, CANARY) == 0
+    assert (over.json()["erased"], traces) == (True, 0)
+
+
+async def test_calls_go_only_where_all_conditions_hold(start: Start, tmp_path: Path) -> None:
+    with running_crm() as crm:
+        (tmp_path / "contacts.yaml").write_text(DOCUMENT)
+        clerk = CLERK.replace("URL", crm.url).replace("CALLING", "guided")
+        async with start({"clerk": clerk}, private_hosts=crm.host) as gateway:
+            gateway.engine.will("remove", f'{{"contact": "{CANARY}"}}')
+            await gateway.ask("clerk", "Remove Ada", user="ada")
+            async with gateway.admin() as admin:
+                (call,) = (await admin.get("/api/approvals")).json()["data"]
+                await admin.post(f"/api/approvals/{call['id']}", json={"decision": "deny"})
+                whose = f"/api/transcripts?conversation={call['conversation']}"
+                assert (await admin.delete(f"{whose}&user=bob")).status_code == 404
+                (left,) = (await admin.get("/api/approvals")).json()["data"]
+                assert left["arguments"] == {"contact": CANARY}
+                assert (await admin.delete(f"{whose}&user=ada")).json()["approvals_blanked"] == 1
+
+
+@pytest.mark.parametrize("name", ["principal", "user", "conversation"])
+async def test_an_empty_condition_deletes_nothing(gateway: Gateway, name: str) -> None:
+    await gateway.ask("plain", "Go", user="ada")
+    async with gateway.admin() as admin:
+        for query in (f"{name}=", f"{name}=&user=ada"):
+            refused = await admin.delete(f"/api/transcripts?{query}")
+            assert (refused.status_code, refused.json()["error"]["param"]) == (400, name)
+    assert len(await listed(gateway)) == 1
 
 
 @pytest.fixture
