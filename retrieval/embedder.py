@@ -1,10 +1,13 @@
 """The gateway's side of the embedding process. Owns the child and its pipes; must never import torch."""
 
+import contextlib
 import json
+import math
 import os
 import subprocess
 import sys
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +23,8 @@ from retrieval.records import Vectors
 
 _START_TIMEOUT = 180.0
 _ANSWER_TIMEOUT = 120.0
+_FIRST_PAUSE = 5.0
+_LONGEST_PAUSE = 300.0
 _BATCH = 16
 _CACHED_QUERIES = 1024
 _REPOSITORY = Path(__file__).resolve().parent.parent
@@ -68,7 +73,10 @@ class _Child:
 
 
 class Embedder:
-    """Embeds texts in a child process, which is started again once when it is found dead.
+    """Embeds texts in a child process, which is started again when it is found dead.
+
+    The call that finds it dead waits for the new one. If that one does not come up, calls are refused at once
+    while it is tried again in the background, after 5 s, then twice as long each time, at most 300 s.
 
     Safe for many threads. Queries (`priority=True`) have a lane of their own beside the batches of a sync.
     """
@@ -85,6 +93,9 @@ class Embedder:
         self._caching = threading.Lock()
         # The kernel's parent-death signal follows the *thread* that started the child: this one lives long.
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="embedder-parent")
+        self._pause = _FIRST_PAUSE
+        self._next_try = math.inf
+        self._trying = threading.Lock()
 
     @property
     def model_id(self) -> str:
@@ -111,6 +122,7 @@ class Embedder:
             if self._closing:
                 raise self._unavailable("is closed")
             if self._child is None:
+                self._next_try = 0.0
                 self._child = self._starter.submit(self._launch).result()
 
     def close(self) -> None:
@@ -119,10 +131,9 @@ class Embedder:
         if (loading := self._loading) is not None:
             loading.kill()
         with self._changing:
-            if self._child is not None:
-                self._child.end()
-                self._child = None
+            self._end_child()
             self._starter.shutdown()
+            self._end_child()  # that of a revival that was under way
 
     def embed(self, texts: Sequence[str], *, priority: bool = False) -> Vectors:
         """Return one unit vector a text, shape (n, dimensions), float32.
@@ -140,6 +151,11 @@ class Embedder:
             self._ask(texts[first : first + _BATCH], priority=priority) for first in range(0, len(texts), _BATCH)
         ]
         return np.concatenate(parts) if parts else np.empty((0, self.dimensions), np.float32)
+
+    def _end_child(self) -> None:
+        if self._child is not None:
+            self._child.end()
+            self._child = None
 
     def _embed_query(self, text: str) -> Vectors:
         with self._caching:
@@ -170,6 +186,7 @@ class Embedder:
     def _running(self) -> _Child:
         child = self._child
         if child is None:
+            self._revive_later()
             raise self._unavailable("is not running")
         return child
 
@@ -178,8 +195,31 @@ class Embedder:
             if self._child is dead:  # else another thread has been here before
                 self._child = None
                 dead.end()
+                self._next_try = 0.0
                 self._child = self._starter.submit(self._launch).result()
+                self._pause = _FIRST_PAUSE
             return self._running()
+
+    def _revive_later(self) -> None:
+        """Try again to start what died and did not come up, unless its time has not come or a try is under way."""
+        with self._trying:
+            if self._closing or time.monotonic() < self._next_try:
+                return
+            self._next_try = math.inf
+            with contextlib.suppress(RuntimeError):  # closed meanwhile
+                self._starter.submit(self._revive)
+
+    def _revive(self) -> None:
+        if self._closing or self._child is not None:
+            return
+        try:
+            self._child = self._launch()
+        except Unavailable:
+            self._next_try = time.monotonic() + self._pause
+            self._pause = min(self._pause * 2, _LONGEST_PAUSE)
+        else:
+            self._next_try = 0.0
+            self._pause = _FIRST_PAUSE
 
     def _launch(self) -> _Child:
         bulk_in, bulk_sink = os.pipe()

@@ -18,6 +18,7 @@ ENGINE_UNAVAILABLE = "engine_unavailable"
 """Code of the error that means: the engine itself is away, whatever was asked of it."""
 
 _CPU_OPERATORS = "GroupedPunicaWrapper"
+_TOKEN_COUNTERS = ("vllm:prompt_tokens_total", "vllm:generation_tokens_total")
 
 
 class WorkerReport(BaseModel):
@@ -85,6 +86,31 @@ class EngineAdmin:
             return (await self._http.get("/health", timeout=5)).is_success
         except httpx.HTTPError:
             return False
+
+    async def computes(self, model: str, seconds: float) -> bool:
+        """Tell whether the engine still computes: it answers with one token, or is busy with what others asked.
+
+        Args:
+            model: engine name of the base model.
+            seconds: how long it may take over that token without getting on with anything.
+        """
+        before = await self._tokens()
+        body = {"model": model, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}
+        try:
+            await self._http.post("/v1/chat/completions", json=body, timeout=seconds)
+        except httpx.TimeoutException:
+            return await self._tokens() != before
+        except httpx.HTTPError:
+            pass  # it is gone, which others see
+        return True
+
+    async def _tokens(self) -> float:
+        """Return how many tokens it has read and written in its life; 0 if it does not say."""
+        try:
+            lines = (await self._ask("GET", "/metrics", timeout=5)).text.splitlines()
+        except Unavailable:
+            return 0.0
+        return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(_TOKEN_COUNTERS))
 
     async def handshake(self) -> Handshake | None:
         """Return what the plug-in proves of itself, or None where there is no plug-in.

@@ -15,12 +15,15 @@ import httpx
 
 from core.errors import Unavailable
 from server.engine.admin import EngineAdmin
-from server.engine.process import EngineProcess
+from server.engine.pool import IDLE_SECONDS
+from server.engine.process import BASE_MODEL_NAME, EngineProcess
 from server.settings import EngineMode, Settings
 
 _POLL_SECONDS = 0.5
 _WATCH_SECONDS = 2.0
 _BEAT_SECONDS = 5.0
+_FIRST_PAUSE = 5.0
+_LONGEST_PAUSE = 120.0
 _NO_ANSWER = "The external engine does not answer yet. Check REPERTORY_ENGINE_URL."
 
 logger = logging.getLogger(__name__)
@@ -43,12 +46,14 @@ class Place:
     def clients(self) -> tuple[httpx.AsyncClient, ...]:
         """Return a client for the administration of each engine."""
         headers = {"authorization": f"Bearer {self.api_key}"} if self.api_key else {}
+        limits = httpx.Limits(keepalive_expiry=IDLE_SECONDS)
+        uds = str(self.socket) if self.socket else None
         return tuple(
             httpx.AsyncClient(
                 base_url=url,
                 headers=headers,
                 trust_env=False,
-                transport=httpx.AsyncHTTPTransport(uds=str(self.socket) if self.socket else None, trust_env=False),
+                transport=httpx.AsyncHTTPTransport(uds=uds, limits=limits, trust_env=False),
             )
             for url in self.urls
         )
@@ -58,9 +63,10 @@ class Watched(Protocol):
     """Who is told that engines come and go. Implemented by the driver and by test doubles."""
 
     admins: tuple[EngineAdmin, ...]
+    stalled: asyncio.Event
 
-    async def connected(self, answering: frozenset[EngineAdmin]) -> None:
-        """Take requests again, after a handshake with the engines that answer."""
+    async def connected(self, answering: frozenset[EngineAdmin]) -> frozenset[EngineAdmin]:
+        """Take requests again, after a handshake with the engines that answer; return those that get them."""
         ...
 
     def disconnected(self, reason: str, retry_after: float) -> None:
@@ -146,7 +152,7 @@ class ManagedBackend:
         """Let requests in, once the adapters are loaded; return why there is no engine any more."""
         admin = engine.admins[0]
         connecting = asyncio.create_task(engine.connected(frozenset((admin,))))
-        ends = (asyncio.create_task(self._ended()), asyncio.create_task(self._hung(admin)))
+        ends = tuple(map(asyncio.create_task, (self._ended(), self._hung(admin), self._stuck(engine))))
         try:
             done, _ = await asyncio.wait((connecting, *ends), return_when=asyncio.FIRST_COMPLETED)
             if not done.intersection(ends):
@@ -171,6 +177,14 @@ class ManagedBackend:
                 answered = asked
         return f"vLLM runs but has not answered for {self._hang_seconds:.0f} s."
 
+    async def _stuck(self, engine: Watched) -> str:
+        """Look whenever an answer has fallen silent; return when the engine behind the server computes nothing."""
+        while True:
+            await engine.stalled.wait()
+            engine.stalled.clear()
+            if not await engine.admins[0].computes(BASE_MODEL_NAME, self._hang_seconds):
+                return f"vLLM runs but has computed nothing for {self._hang_seconds:.0f} s."
+
     def _hint(self) -> str:
         return f"Its log is {str(self._process.log_path)!r} and ends: {self._process.last_words()}"
 
@@ -181,10 +195,14 @@ class ExternalBackend:
     async def run(self, engine: Watched) -> None:
         """Shake hands whenever an engine comes or goes; return when none answers any more.
 
+        One that answers its health check but was not fit is tried again, at first after 5 s.
+
         Raises:
             Unavailable: no engine answers.
         """
         answering: frozenset[EngineAdmin] = frozenset()
+        unfit: frozenset[EngineAdmin] = frozenset()
+        pause, next_try = _FIRST_PAUSE, 0.0
         told = False
         while True:
             healthy = await _healthy(engine.admins)
@@ -197,8 +215,10 @@ class ExternalBackend:
                 if not told:  # a server without a terminal has only its log to say so
                     logger.warning(_NO_ANSWER)
                     told = True
-            elif healthy != answering:
-                await engine.connected(healthy)
+            elif healthy != answering or (unfit and time.monotonic() >= next_try):
+                unfit = healthy - await engine.connected(healthy)
+                pause = min(2 * pause, _LONGEST_PAUSE) if unfit else _FIRST_PAUSE
+                next_try = time.monotonic() + pause / 2
             answering = healthy
             await asyncio.sleep(_WATCH_SECONDS)
 

@@ -18,6 +18,9 @@ from server.engine.refusals import broken_off, engine_refusal
 from server.engine_port import Frame, Payload, Readiness
 from server.observe.request import outgoing_headers
 
+ENGINE_STALLED = "engine_stalled"
+"""Code of the error that means: no byte came for too long."""
+
 _CHAT = "/v1/chat/completions"
 _WHOLE_ANSWER_FACTOR = 10
 """A completion that is not streamed is one long silence; it may last this many stalls."""
@@ -124,7 +127,7 @@ class EngineClient:
         except EngineSilent as error:
             raise UpstreamFailed(
                 "The engine has been silent for too long. Ask again, or ask for fewer tokens.",
-                code="engine_stalled",
+                code=ENGINE_STALLED,
             ) from error
         except ConnectionBroken as error:
             raise UpstreamFailed("The engine broke off in the middle of the answer. Ask again.") from error

@@ -9,13 +9,13 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 
-from core.errors import NotFound, RepertoryError, Unavailable
+from core.errors import NotFound, RepertoryError, Unavailable, UpstreamFailed
 from server.engine.admin import EngineAdmin, Handshake
 from server.engine.backends import backend_of
-from server.engine.client import EngineClient
+from server.engine.client import ENGINE_STALLED, EngineClient
 from server.engine.process import BASE_MODEL_NAME
 from server.engine_port import Frame, Payload, Readiness
 from server.observe.residents import Resident
@@ -38,6 +38,7 @@ class EngineDriver:
         answering: those of the engines that answer now.
         handshakes: what the plug-in of each of these proved; None where it has none.
         restarts: how often the engine was lost, or could not be brought up, and is tried again.
+        stalled: set when an answer has fallen silent; whoever looks into it clears it.
     """
 
     def __init__(self, settings: Settings, template: Path | None, on_ready: OnReady) -> None:
@@ -51,6 +52,8 @@ class EngineDriver:
         self.answering: tuple[EngineAdmin, ...] = ()
         self.handshakes: tuple[Handshake | None, ...] = ()
         self.restarts = 0
+        self.stalled = asyncio.Event()
+        self._taking: frozenset[EngineAdmin] = frozenset()
         self._backend, place = backend_of(settings, template)
         self._https = place.clients()
         self.admins = tuple(EngineAdmin(http) for http in self._https)
@@ -62,7 +65,7 @@ class EngineDriver:
             api_key=place.api_key,
             stall_seconds=settings.stall_seconds,
             readiness=self.ready,
-            answering=lambda: {urls[admin] for admin in self.answering},
+            answering=lambda: {urls[admin] for admin in self._taking},
         )
 
     # The engine of the chat turn
@@ -79,15 +82,17 @@ class EngineDriver:
     async def chat(self, model: str, payload: Payload) -> Frame:
         """Return a whole completion."""
         self._require_ready()
-        return await self._client.chat(model, payload)
+        with self._noting_stalls():
+            return await self._client.chat(model, payload)
 
     async def stream(self, model: str, payload: Payload) -> AsyncGenerator[Frame, None]:
         """Yield the chunks of a completion. Closing the iterator frees the engine at once."""
         self._require_ready()
         frames = self._client.stream(model, payload)
-        async with contextlib.aclosing(frames):
-            async for frame in frames:
-                yield frame
+        with self._noting_stalls():
+            async with contextlib.aclosing(frames):
+                async for frame in frames:
+                    yield frame
 
     # Its life
 
@@ -144,14 +149,32 @@ class EngineDriver:
         for http in self._https:
             await http.aclose()
 
-    async def connected(self, answering: frozenset[EngineAdmin]) -> None:
+    async def connected(self, answering: frozenset[EngineAdmin]) -> frozenset[EngineAdmin]:
         """Shake hands with the engines that now answer, have adapters loaded, and take requests.
 
+        An engine that joins gets requests only once all this is done. Those that had them keep them, even if the
+        one that joins turns out to be unfit.
+
+        Returns:
+            the engines that get requests.
+
         Raises:
-            RepertoryError: an engine went away meanwhile.
+            RepertoryError: there is none that could.
         """
-        self.answering = tuple(admin for admin in self.admins if admin in answering)
-        self.handshakes = tuple([await admin.handshake() for admin in self.answering])
+        self._taking &= answering
+        kept = [(a, h) for a, h in zip(self.answering, self.handshakes, strict=True) if a in self._taking]
+        try:
+            await self._take(answering)
+        except RepertoryError as error:
+            if not kept:
+                raise
+            self.answering, self.handshakes = tuple(a for a, _ in kept), tuple(h for _, h in kept)
+            logger.warning("An engine that has joined is not used yet: %s", error.message)
+        return self._taking
+
+    async def _take(self, answering: frozenset[EngineAdmin]) -> None:
+        shaken = await self._handshakes([admin for admin in self.admins if admin in answering])
+        self.answering, self.handshakes = tuple(shaken), tuple(shaken.values())
         if self._settings.engine_mode is EngineMode.EXTERNAL:
             self._base_model = (await self.answering[0].model_names())[0]
         refused = self.adapters_refused()
@@ -159,15 +182,41 @@ class EngineDriver:
             logger.error("No adapter will be served: %s.", refused)
         else:
             await self._on_ready(self)
+        self._taking = frozenset(shaken)
+        self.stalled.clear()
         self._state = Readiness(True)
         self._ready_since = min(self._ready_since, time.monotonic())
         self._first_ready.set()
 
+    async def _handshakes(self, admins: Sequence[EngineAdmin]) -> dict[EngineAdmin, Handshake | None]:
+        """Shake hands with each engine; one that fails is left out, unless all do."""
+        shaken: dict[EngineAdmin, Handshake | None] = {}
+        failure: RepertoryError | None = None
+        for admin in admins:
+            try:
+                shaken[admin] = await admin.handshake()
+            except RepertoryError as error:
+                failure = error
+                logger.warning("Engine %d is not used: %s", self.admins.index(admin), error.message)
+        if failure is not None and not shaken:
+            raise failure
+        return shaken
+
     def disconnected(self, reason: str, retry_after: float) -> None:
         """Stop taking requests, and say why."""
         self._state = Readiness(False, reason, retry_after)
+        self._taking = frozenset()
         self.answering = ()
         self.handshakes = ()
+
+    @contextlib.contextmanager
+    def _noting_stalls(self) -> Iterator[None]:
+        try:
+            yield
+        except UpstreamFailed as error:
+            if error.code == ENGINE_STALLED:
+                self.stalled.set()
+            raise
 
     def _require_ready(self) -> None:
         if not self._state.ok:

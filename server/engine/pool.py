@@ -16,7 +16,9 @@ from core.errors import InternalError
 from server.engine.connection import ConnectionBroken, EngineConnection
 
 _CONNECT_SECONDS = 5.0
-_IDLE_SECONDS = 3.0  # vLLM closes after five, and must not do so just when a request is on its way
+IDLE_SECONDS = 3.0
+"""How long a connection may idle: vLLM closes after five, and must not do so just when a request is on its way."""
+
 _CLOSED_SECONDS = 0.25  # a connection that the engine has closed before says so at once
 _PORTS = {"http": 80, "https": 443}
 
@@ -103,7 +105,7 @@ class EnginePool:
         now = asyncio.get_running_loop().time()
         while self._idle:
             connection, since = self._idle.pop()
-            if connection.open and now - since < _IDLE_SECONDS:
+            if connection.open and now - since < IDLE_SECONDS:
                 return connection
             connection.close()
         return None
@@ -131,6 +133,6 @@ class EnginePool:
 
     def _keep(self, connection: EngineConnection) -> None:
         now = asyncio.get_running_loop().time()
-        while self._idle and now - self._idle[0][1] >= _IDLE_SECONDS:
+        while self._idle and now - self._idle[0][1] >= IDLE_SECONDS:
             self._idle.pop(0)[0].close()
         self._idle.append((connection, now))

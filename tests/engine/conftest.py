@@ -14,7 +14,7 @@ from server.engine.process import runtime_dir
 from server.migrations import migrate
 from server.settings import Settings
 from tests.engine.adapters import write_random_adapter
-from tests.engine.server import ROOT, RunningServer, free_port, repertory
+from tests.engine.server import NO_IDLING, ROOT, RunningServer, free_port, repertory
 
 RANDOM_ADAPTERS = ("alpha", "beta", "gamma")
 _CHUNK = 512
@@ -99,5 +99,5 @@ def engine(server: RunningServer) -> Iterator[httpx.Client]:
 
 
 def engine_client(server: RunningServer) -> httpx.Client:
-    transport = httpx.HTTPTransport(uds=str(runtime_dir(server.data_dir) / "engine.sock"))
+    transport = httpx.HTTPTransport(uds=str(runtime_dir(server.data_dir) / "engine.sock"), limits=NO_IDLING)
     return httpx.Client(transport=transport, base_url="http://engine", timeout=300)

@@ -15,6 +15,8 @@ import httpx
 
 ROOT = Path(__file__).resolve().parents[2]
 _START_SECONDS = 420.0
+NO_IDLING = httpx.Limits(max_keepalive_connections=0)
+"""For clients of vLLM, which closes a connection after five idle seconds, and perhaps just as it is used again."""
 
 
 def free_port() -> int:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.engine.conftest import RANDOM_ADAPTERS
 from tests.engine.mixing import TOLERANCE, Differences, measure
-from tests.engine.server import plain_vllm, repertory
+from tests.engine.server import NO_IDLING, plain_vllm, repertory
 
 pytestmark = pytest.mark.anyio
 
@@ -26,7 +26,7 @@ def plain(base_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 async def test_the_measurement_of_isolation_fails_with_the_operators_of_vllm(
     plain: str, adapter_folders: dict[str, Path]
 ) -> None:
-    async with httpx.AsyncClient(base_url=plain, timeout=300) as http:
+    async with httpx.AsyncClient(base_url=plain, timeout=300, limits=NO_IDLING) as http:
         for name, folder in adapter_folders.items():
             body = {"lora_name": f"{name}@1", "lora_path": str(folder)}
             (await http.post("/v1/load_lora_adapter", json=body)).raise_for_status()

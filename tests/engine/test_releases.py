@@ -8,7 +8,7 @@ import pytest
 from server.engine.process import runtime_dir
 from tests.engine.adapters import write_random_adapter
 from tests.engine.flipping import Flip, ask, fingerprints, flipped, judged, traffic
-from tests.engine.server import RunningServer, repertory_cli
+from tests.engine.server import NO_IDLING, RunningServer, repertory_cli
 
 pytestmark = pytest.mark.anyio
 
@@ -51,7 +51,7 @@ async def test_versions_flip_under_traffic_without_a_failed_or_stale_answer(
 ) -> None:
     folder = write_random_adapter(tmp_path / "second", base_dir, seed=77)
     repertory_cli(server, "adapter", "import", str(folder), "--name", "alpha")
-    socket = httpx.AsyncHTTPTransport(uds=str(runtime_dir(server.data_dir) / "engine.sock"))
+    socket = httpx.AsyncHTTPTransport(uds=str(runtime_dir(server.data_dir) / "engine.sock"), limits=NO_IDLING)
     async with (
         httpx.AsyncClient(base_url=server.url, timeout=120) as http,
         httpx.AsyncClient(transport=socket, base_url="http://engine", timeout=120) as engine,

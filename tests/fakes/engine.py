@@ -120,6 +120,7 @@ class FakeEngine:
     aborted: threading.Event = field(default_factory=threading.Event)
     hanging: threading.Event = field(default_factory=threading.Event)
     healthy: bool = True
+    tokens: int = 0
     plugin: FakePlugin | None = None
 
     def will(self, *replies: Reply | str) -> None:
@@ -160,7 +161,8 @@ class FakeEngine:
         return JSONResponse(self.plugin.handshake())
 
     async def metrics(self, request: Request) -> Response:
-        return Response("# TYPE vllm:num_requests_waiting gauge\nvllm:num_requests_waiting 0.0\n")
+        told = f'vllm:generation_tokens_total{{model_name="base"}} {self.tokens}.0\n'
+        return Response(f"# TYPE vllm:num_requests_waiting gauge\nvllm:num_requests_waiting 0.0\n{told}")
 
     async def list_adapters(self, request: Request) -> Response:
         resident = self.plugin.resident if self.plugin else {}
@@ -219,6 +221,7 @@ class FakeEngine:
                 await asyncio.Event().wait()
             if reply.pause:
                 await asyncio.sleep(reply.pause)
+            self.tokens += count
             last = number == len(parts) - 1 and not reply.tool_calls
             for index in range(count):
                 chosen = _choice(index, {"content": piece}, reply.finish if last else None)

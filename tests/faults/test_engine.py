@@ -129,6 +129,35 @@ async def test_an_engine_that_lives_but_no_longer_answers_is_killed_and_started_
         assert await engine.hello() == "Hello from the engine."
 
 
+async def test_an_engine_that_is_healthy_but_computes_nothing_is_killed_and_started_again(world: World) -> None:
+    async with supervised(world, engine_hang_seconds=2, stall_seconds=1) as engine:
+        await engine.until_ready()
+        first = world.engine()
+        world.note("hold-compute").touch()
+        with pytest.raises(UpstreamFailed, match="silent for too long"):
+            async for _ in engine.driver.stream("base", {"messages": body()["messages"]}):
+                pass
+        await until(lambda: not engine.driver.ready().ok)
+        assert "computed nothing for 2 s" in engine.driver.ready().reason
+        await until(lambda: not first.is_running())
+        world.note("hold-compute").unlink()
+        await engine.until_ready()
+        assert await engine.hello() == "Hello from the engine."
+
+
+async def test_an_answer_that_stalls_alone_leaves_the_engine_running(world: World) -> None:
+    async with supervised(world, engine_hang_seconds=1, stall_seconds=1) as engine:
+        await engine.until_ready()
+        stalling = body(text="one two three", hangs_after=1)["messages"]
+        with pytest.raises(UpstreamFailed, match="silent for too long"):
+            async for _ in engine.driver.stream("base", {"messages": stalling}):
+                pass
+        await until(lambda: not engine.driver.stalled.is_set())
+        await anyio.sleep(2)  # twice what it would be given
+        assert engine.driver.ready().ok
+        assert engine.driver.restarts == 0
+
+
 def test_a_socket_that_nobody_listens_on_is_cleared_away(world: World) -> None:
     process = EngineProcess(Settings(data_dir=world.data_dir), None)
     process.runtime_dir.mkdir(mode=0o700)

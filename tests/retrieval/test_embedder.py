@@ -13,6 +13,8 @@ import pytest
 
 from core.errors import Unavailable
 from retrieval import Embedder
+from tests.engine.server import ROOT
+from tests.faults.world import STAND_IN, eventually
 from tests.retrieval.conftest import MODEL_DIR
 
 
@@ -81,6 +83,30 @@ def test_killed_process_is_started_again_and_close_leaves_nothing(tmp_path: Path
     assert embedder.pid is None
     with pytest.raises(Unavailable, match="not running"):
         embedder.embed(["boots"])
+
+
+def test_a_process_that_could_not_be_restarted_comes_back_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", f"{STAND_IN}:{ROOT}")  # a model that loads at once
+    logs = tmp_path / "logs"
+    embedder = Embedder(tmp_path, log_path=logs / "embedder.log")
+    embedder.start()
+    logs.rename(tmp_path / "moved")
+    logs.touch()  # no log can be opened in it
+    assert embedder.pid is not None
+    os.kill(embedder.pid, signal.SIGKILL)
+    with pytest.raises(Unavailable, match="could not be started"):
+        embedder.embed(["boots"])
+    logs.unlink()
+
+    with pytest.raises(Unavailable, match="not running"):
+        embedder.embed(["boots"])
+    eventually(lambda: embedder.pid is not None)
+
+    assert embedder.embed(["boots"]).shape == (1, embedder.dimensions)
+    embedder.close()
+    assert embedder.pid is None
 
 
 def test_closing_does_not_wait_for_a_model_that_is_still_loading(tmp_path: Path) -> None:

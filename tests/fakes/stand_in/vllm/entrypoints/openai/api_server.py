@@ -7,6 +7,7 @@ in its life stands in the folder `STAND_IN_DIR`, where a test puts files:
 |---|---|
 | `hold-start` | it does not listen as long as the file is there |
 | `hold-load` | it does not load an adapter as long as the file is there |
+| `hold-compute` | it answers its health check, and nothing else |
 | `die-at-start` | it ends with code 3 |
 
 It notes there what it has come to: `at-start`, `at-load` (adapters are served as the plug-in's resolver does it:
@@ -43,6 +44,8 @@ class StandIn(FakeEngine):
         if asked := _order(body["messages"][-1]["content"]):
             self.script.append(asked)  # taken at once: nothing else runs in between
         self.requests.clear()  # memory has to stay flat over thousands of them
+        while (self.notes / "hold-compute").exists():
+            await asyncio.sleep(0.02)
         return await super().chat(request)
 
     async def adapters(self, request: Request) -> Response:

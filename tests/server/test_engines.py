@@ -1,0 +1,110 @@
+"""Several engines at once, and how an engine that is busy is told from one that computes nothing."""
+
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+
+import anyio
+import pytest
+
+from server.engine.driver import EngineDriver
+from server.settings import Settings
+from tests.fakes.engine import FakeEngine, FakePlugin, Reply, running_engine
+
+pytestmark = pytest.mark.anyio
+HELLO = {"messages": [{"role": "user", "content": "Hello"}]}
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+async def _load(driver: EngineDriver) -> None:
+    """Load the one adapter that is released."""
+    for admin in driver.answering:
+        await admin.load("coach@1")
+
+
+@asynccontextmanager
+async def driving(folder: Path, *engines: FakeEngine) -> AsyncIterator[EngineDriver]:
+    for engine in engines:
+        engine.plugin = engine.plugin or FakePlugin()
+        engine.plugin.registered.add("coach@1")
+    driver = EngineDriver(Settings(data_dir=folder, engine_url=tuple(e.url for e in engines)), None, _load)
+    await driver.start()
+    try:
+        yield driver
+    finally:
+        await driver.stop()
+
+
+async def until(check: Callable[[], bool]) -> None:
+    with anyio.fail_after(30):
+        while not check():
+            await anyio.sleep(0.02)
+
+
+async def test_an_engine_that_is_not_fit_leaves_the_others_answering(tmp_path: Path) -> None:
+    with running_engine() as fit, running_engine() as unfit:
+        unfit.plugin = FakePlugin(refuses=True)
+        async with driving(tmp_path, fit, unfit) as driver:
+            await until(lambda: driver.ready().ok)
+            for _ in range(4):
+                await driver.chat("coach@1", HELLO)
+            assert (len(fit.requests), len(unfit.requests)) == (4, 0)
+            unfit.plugin.refuses = False
+            await until(lambda: len(driver.answering) == 2)
+            await until(lambda: "coach@1" in unfit.models)
+            for _ in range(4):
+                await driver.chat("coach@1", HELLO)
+            assert (len(fit.requests), len(unfit.requests)) == (6, 2)
+            assert driver.restarts == 0
+
+
+async def test_an_engine_that_joins_gets_requests_only_when_it_has_the_adapters(tmp_path: Path) -> None:
+    with running_engine() as first, running_engine() as second:
+        gate = threading.Event()
+        second.healthy = False
+        second.plugin = FakePlugin(held={"coach@1": gate})
+        async with driving(tmp_path, first, second) as driver:
+            await until(lambda: driver.ready().ok)
+            second.healthy = True
+            assert await anyio.to_thread.run_sync(second.plugin.waiting.wait, 30)
+            for _ in range(4):
+                await driver.chat("coach@1", HELLO)
+            assert (len(first.requests), len(second.requests)) == (4, 0)
+            gate.set()
+            await until(lambda: "coach@1" in second.models)
+            await anyio.sleep(0.1)
+            for _ in range(4):
+                await driver.chat("coach@1", HELLO)
+            assert (len(first.requests), len(second.requests)) == (6, 2)
+
+
+async def test_an_engine_that_is_busy_with_others_still_computes(tmp_path: Path) -> None:
+    with running_engine() as engine:
+        async with driving(tmp_path, engine) as driver, anyio.create_task_group() as group:
+            await until(lambda: driver.ready().ok)
+            engine.will(Reply("word " * 200, pause=0.05))
+            frames = driver.stream("base", HELLO)
+            await anext(frames)
+
+            async def read_on() -> None:
+                async with aclosing(frames):
+                    async for _ in frames:
+                        pass
+
+            group.start_soon(read_on)
+            engine.will(Reply(hangs_after=0))
+            assert await driver.admins[0].computes("base", 0.5)
+            group.cancel_scope.cancel()
+
+
+async def test_an_engine_that_gets_on_with_nothing_does_not_compute(tmp_path: Path) -> None:
+    with running_engine() as engine:
+        async with driving(tmp_path, engine) as driver:
+            await until(lambda: driver.ready().ok)
+            engine.will(Reply(hangs_after=0))
+            assert not await driver.admins[0].computes("base", 0.5)
