@@ -4,6 +4,7 @@
 MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
+WORKERS := $(shell n=$$(nproc); echo $$((n > 4 ? 4 : n)))
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,10 +16,12 @@ run: install ## Serve the demo personas on http://127.0.0.1:8000 (Ctrl-C stops e
 	@exec $(BIN)/repertory serve --demo
 
 test: install clients ## Run every test but the long random ones, with branch coverage
-	@$(BIN)/pytest -m "not soak" --cov --cov-branch --cov-report=term:skip-covered
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not engine and not alone and not soak" \
+		--cov --cov-branch --cov-report= --cov-fail-under=0
+	@$(BIN)/pytest -m "(engine or alone) and not soak" --cov --cov-branch --cov-append --cov-report=term:skip-covered
 
 check: install static $(if $(STATIC_ONLY),,clients) ## Formatting, lint, types, layers, and the tests that need no engine (STATIC_ONLY=1: no tests)
-	@$(if $(STATIC_ONLY),:,$(BIN)/pytest -q -m "not engine and not soak")
+	@$(if $(STATIC_ONLY),:,$(BIN)/pytest -q -n $(WORKERS) --dist loadfile -m "not engine and not alone and not soak")
 
 .PHONY: static clients
 clients: install

@@ -16,6 +16,12 @@ from server.engine_port import FunctionCall, Message, ToolCall
 from server.turn.message import ChatMessage
 
 _TEMPLATE_MARK = re.compile(r"<\|(\w+)\|>")
+_OTHER_MARKS = re.compile(
+    r"<(?=/?(?:s|bos|eos|pad|unk)>|(?:start|end)_of_turn>|/?SYS>>|｜[^<>｜]{1,60}｜>)"
+    r"|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|gMASK)\])"
+)
+"""Those of bases that do not write theirs as `<|…|>`: Llama 2, Mistral, Gemma, DeepSeek, GLM."""
+
 _OUR_HEADING = re.compile(r"^(?=# (?:Passages|Actions|Result of|The user's wishes)\b)", re.MULTILINE)
 _WISHES = "# The user's wishes\nThe user asks for this; follow it where the text above allows."
 _PASSAGES_END = "Use the passages where they help and mark what you take from them with [n]."
@@ -24,7 +30,7 @@ _NOTHING = "# Passages\nNothing was found."
 
 def unmarked(text: str) -> str:
     """Break chat-template marks such as `<|im_end|>` by a space, so that no text can open a turn of its own."""
-    return _TEMPLATE_MARK.sub(r"< |\1| >", text)
+    return _OTHER_MARKS.sub(r"\g<0> ", _TEMPLATE_MARK.sub(r"< |\1| >", text))
 
 
 def theirs(text: str) -> str:

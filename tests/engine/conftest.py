@@ -26,7 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if _HERE in item.path.parents:
             item.add_marker(pytest.mark.engine)
             item.add_marker(pytest.mark.timeout(1500))
-    items.sort(key=lambda item: item.path.name == "test_life.py" and _HERE in item.path.parents)
+    items.sort(key=lambda item: (_HERE in item.path.parents, item.path.name == "test_life.py"))
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from tests.engine.server import RunningServer
-from tests.faults.world import ask, body, error_of, eventually
+from tests.faults.world import World, ask, body, error_of, eventually
 
 pytestmark = pytest.mark.timeout(400)  # a whole server is started, on a machine that may be slow
 _IDLE = 5_000
@@ -51,18 +51,20 @@ def _many_files() -> Iterator[int]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def test_thousands_of_idle_connections_do_not_keep_a_request_from_its_answer(server: RunningServer) -> None:
-    before = _memory(server)
-    with _many_files() as most, ExitStack() as idle:
-        for _ in range(most):
-            idle.enter_context(_connect(server))
-        process = psutil.Process(server.process.pid)
-        eventually(lambda: process.num_fds() > 0.9 * most)
-        asked = time.monotonic()
-        assert ask(server).status_code == 200
-        assert time.monotonic() - asked < 10
-        assert _memory(server) - before < _MOST_GROWTH
-    eventually(lambda: process.num_fds() < 200)
+def test_thousands_of_idle_connections_do_not_keep_a_request_from_its_answer(world: World) -> None:
+    with world.server(REPERTORY_CLIENT_SECONDS="600") as server:  # time to make them all
+        server.wait_ready()
+        before = _memory(server)
+        with _many_files() as most, ExitStack() as idle:
+            for _ in range(most):
+                idle.enter_context(_connect(server))
+            process = psutil.Process(server.process.pid)
+            eventually(lambda: process.num_fds() > 0.9 * most)
+            asked = time.monotonic()
+            assert ask(server).status_code == 200
+            assert time.monotonic() - asked < 10
+            assert _memory(server) - before < _MOST_GROWTH
+        eventually(lambda: process.num_fds() < 200)
 
 
 def test_connections_that_never_ask_anything_are_closed(server: RunningServer) -> None:

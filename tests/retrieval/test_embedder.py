@@ -65,6 +65,13 @@ def test_query_does_not_wait_for_a_running_batch(real_embedder: Embedder) -> Non
     assert finished == ["query", "bulk"]
 
 
+@pytest.fixture
+def _quick_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the process load words as vectors: what is tested is its life, and torch takes ten seconds to load."""
+    monkeypatch.setenv("PYTHONPATH", f"{STAND_IN}:{ROOT}")
+
+
+@pytest.mark.usefixtures("_quick_model")
 def test_killed_process_is_started_again_and_close_leaves_nothing(tmp_path: Path) -> None:
     embedder = Embedder(MODEL_DIR, log_path=tmp_path / "embedder.log")
     embedder.start()
@@ -85,10 +92,8 @@ def test_killed_process_is_started_again_and_close_leaves_nothing(tmp_path: Path
         embedder.embed(["boots"])
 
 
-def test_a_process_that_could_not_be_restarted_comes_back_by_itself(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PYTHONPATH", f"{STAND_IN}:{ROOT}")  # a model that loads at once
+@pytest.mark.usefixtures("_quick_model")
+def test_a_process_that_could_not_be_restarted_comes_back_by_itself(tmp_path: Path) -> None:
     logs = tmp_path / "logs"
     embedder = Embedder(tmp_path, log_path=logs / "embedder.log")
     embedder.start()
@@ -128,6 +133,7 @@ def test_closing_does_not_wait_for_a_model_that_is_still_loading(tmp_path: Path)
     assert embedder.pid is None
 
 
+@pytest.mark.usefixtures("_quick_model")
 def test_model_that_is_not_there_is_reported_with_the_log(tmp_path: Path) -> None:
     embedder = Embedder(tmp_path / "none", log_path=tmp_path / "embedder.log")
 
@@ -139,6 +145,7 @@ def test_model_that_is_not_there_is_reported_with_the_log(tmp_path: Path) -> Non
     embedder.close()
 
 
+@pytest.mark.usefixtures("_quick_model")
 def test_child_dies_with_a_killed_parent(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from retrieval import Embedder;"

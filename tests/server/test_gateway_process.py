@@ -9,7 +9,7 @@ import pytest
 from benchmarks.gateway_parts import PLAIN, Gateway, answered, gateway, resident_mb, upstream
 
 MOST_MB = 150
-pytestmark = pytest.mark.timeout(300)  # the embedder loads torch before the gateway answers
+pytestmark = pytest.mark.timeout(600)  # the embedder loads torch before the gateway answers
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import builtins
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -35,6 +36,8 @@ class SentenceTransformer:
     max_seq_length = 256
 
     def __init__(self, folder: str, **options: object) -> None:
+        if not Path(folder).is_dir():
+            raise OSError(f"{folder} is no folder of a model.")
         self._words = WordEmbedder(dimensions=96)
 
     def eval(self) -> None:
