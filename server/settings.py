@@ -79,6 +79,9 @@ class Settings(BaseSettings):
     )
     stall_seconds: float = Field(120, ge=1, description="Longest silence of the engine within one answer.")
 
+    keep_alive_seconds: float = Field(
+        10, ge=0.1, description="Silence of a stream after which a comment keeps proxies from closing it."
+    )
     client_seconds: float = Field(
         60, ge=1, description="Longest wait for a client that stops in mid-request or does not read its answer."
     )

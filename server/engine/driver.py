@@ -38,7 +38,7 @@ class EngineDriver:
         answering: those of the engines that answer now.
         handshakes: what the plug-in of each of these proved; None where it has none.
         restarts: how often the engine was lost, or could not be brought up, and is tried again.
-        stalled: set when an answer has fallen silent; whoever looks into it clears it.
+        stalled: set when an answer has been silent for long; whoever looks into it clears it.
     """
 
     def __init__(self, settings: Settings, template: Path | None, on_ready: OnReady) -> None:
@@ -82,8 +82,12 @@ class EngineDriver:
     async def chat(self, model: str, payload: Payload) -> Frame:
         """Return a whole completion."""
         self._require_ready()
-        with self._noting_stalls():
+        # A whole answer may take long; that nothing has come so far is reason enough to look at the engine.
+        late = asyncio.get_running_loop().call_later(self._settings.stall_seconds, self.stalled.set)
+        try:
             return await self._client.chat(model, payload)
+        finally:
+            late.cancel()
 
     async def stream(self, model: str, payload: Payload) -> AsyncGenerator[Frame, None]:
         """Yield the chunks of a completion. Closing the iterator frees the engine at once."""

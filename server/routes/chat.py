@@ -36,7 +36,8 @@ async def create_chat_completion(request: Request, services: TheServices, princi
     admission = services.meter.admit(
         principal,
         context.persona.id,
-        prompt=prompt_tokens(asked),
+        prompt=prompt_tokens(asked, context.persona),
+        steps=context.max_steps if context.persona.actions.operations else 1,
         answer=longest_answer(asked, context.persona.spec.model),
     )
     if services.traces is not None:
@@ -44,7 +45,9 @@ async def create_chat_completion(request: Request, services: TheServices, princi
     observers = (admission, *services.observers)  # nothing that others do may keep it from being counted
     if asked.stream:
         return EventStream(
-            observed_stream(turn.stream(), record, observers), headers=limit_headers(admission.standings())
+            observed_stream(turn.stream(), record, observers),
+            headers=limit_headers(admission.standings()),
+            keep_alive=services.settings.keep_alive_seconds,
         )
     answer = await unless_gone(request, lambda: observed(turn.complete, record, observers))
     return JsonResponse(answer, headers=limit_headers(admission.standings()))

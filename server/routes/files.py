@@ -4,6 +4,7 @@ import anyio
 from fastapi import APIRouter, Response
 
 from core.errors import NotFound
+from core.principal import Scope
 from server.access import Caller
 from server.services import TheServices
 
@@ -15,11 +16,14 @@ async def file_content(file_id: str, services: TheServices, principal: Caller) -
     """Return a document's text to callers who may use a persona that knows it.
 
     Raises:
+        PermissionDenied: the key has neither the scope `chat` nor `knowledge`.
         NotFound: no such document, or none for this caller; the two look alike.
     """
     readable = {
         store for persona in services.personas.usable_by(principal) for store in persona.spec.knowledge.paths
     }
+    if not principal.may(Scope.CHAT):  # a chat's citations lead here
+        principal.require(Scope.KNOWLEDGE)
     missing = NotFound(f"No such file: {file_id!r}.", code="file_not_found", param="file_id")
     try:
         document = await anyio.to_thread.run_sync(services.knowledge.document, file_id)

@@ -35,8 +35,8 @@ class Recorder:
     """
 
     def __init__(self, database: Database, clock: Clock, *, keep: Keep, retention: Retention) -> None:
-        self.store = Transcripts(database)
         self._upkeep = Upkeep(database)
+        self.store = Transcripts(database, self._upkeep)
         self._clock = clock
         self._keep = keep
         self._retention = retention

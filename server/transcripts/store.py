@@ -33,9 +33,9 @@ class Page:
 class Transcripts:
     """The kept turns of one server."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, upkeep: Upkeep) -> None:
         self._database = database
-        self._upkeep = Upkeep(database)
+        self._upkeep = upkeep
 
     def add(self, records: Sequence[TurnRecord]) -> None:
         """Keep finished turns, all or none.

@@ -26,15 +26,17 @@ class Retention:
 
 
 class Upkeep:
-    """Deletes what is old and erases what was deleted. Blocking."""
+    """Deletes what is old and erases what was deleted. Blocking; all who delete in a process share one."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._debts = 0
 
     def owe(self, connection: Connection, column: Column[bool]) -> None:
         """Note in the same transaction that deleted bytes are still in the file."""
         _row(connection)
         connection.execute(update(upkeep).values({column.name: True}))
+        self._debts += 1
 
     def sweep(self, now: float, retention: Retention) -> int:
         """Delete what has been kept for its days, if the clock can be believed; return how many rows went."""
@@ -53,7 +55,7 @@ class Upkeep:
             Unavailable: the disk lacks room for a second copy, or the database is in use; it stays owed.
         """
         with self._database.write() as connection:
-            state = _row(connection)
+            state, debts = _row(connection), self._debts
         recently = state.erased_at is not None and 0 <= now - state.erased_at < DAY
         if not state.erasure_owed and (not state.expiry_owed or recently):
             return False
@@ -61,7 +63,8 @@ class Upkeep:
             connection.exec_driver_sql("VACUUM")
         self._empty_log()
         with self._database.write() as connection:
-            connection.execute(update(upkeep).values(erasure_owed=False, expiry_owed=False, erased_at=now))
+            if self._debts == debts:  # else somebody has deleted more while the file was rewritten
+                connection.execute(update(upkeep).values(erasure_owed=False, expiry_owed=False, erased_at=now))
         return True
 
     def _empty_log(self) -> None:

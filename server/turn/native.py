@@ -1,5 +1,6 @@
 """Native calling: the model's own tool format. Gathers its calls and sorts the server's from the client's."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from actions import ActionSet, ArgumentsInvalid
@@ -25,12 +26,15 @@ class ToolCalls:
             call["function"]["name"] += part.get("name") or ""
             call["function"]["arguments"] += part.get("arguments") or ""
 
-    def split(self, actions: ActionSet) -> tuple[list[ToolCall], list[ToolCall]]:
-        """Return the server's calls and the client's, in order."""
-        names = {operation.name for operation in actions.operations}
+    def split(self, offered: Collection[str]) -> tuple[list[ToolCall], list[ToolCall]]:
+        """Return the server's calls and the client's, in order.
+
+        Args:
+            offered: names of the client's tools. What neither offers is the server's to refuse.
+        """
         calls = [self._calls[index] for index in sorted(self._calls)]
-        ours = [call for call in calls if call["function"]["name"] in names]
-        return ours, [call for call in calls if call["function"]["name"] not in names]
+        theirs = [call for call in calls if call["function"]["name"] in offered]
+        return [call for call in calls if call["function"]["name"] not in offered], theirs
 
 
 @dataclass(frozen=True, slots=True)

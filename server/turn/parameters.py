@@ -5,8 +5,8 @@ from typing import TypedDict
 
 import orjson
 
+from core.marks import unmarked
 from server.personas.schema import ModelPart
-from server.turn.prompt import unmarked
 from server.turn.request import ChatRequest
 from server.turn.tools import AllowedTools, Tool, names_in
 

@@ -11,26 +11,16 @@ import orjson
 
 from actions import Operation, guided
 from actions.json_value import JsonObject
+from core.marks import unmarked
 from retrieval import Passage
 from server.engine_port import FunctionCall, Message, ToolCall
 from server.turn.message import ChatMessage
 
-_TEMPLATE_MARK = re.compile(r"<\|(\w+)\|>")
-_OTHER_MARKS = re.compile(
-    r"<(?=/?(?:s|bos|eos|pad|unk)>|(?:start|end)_of_turn>|/?SYS>>|｜[^<>｜]{1,60}｜>)"
-    r"|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|gMASK)\])"
-)
-"""Those of bases that do not write theirs as `<|…|>`: Llama 2, Mistral, Gemma, DeepSeek, GLM."""
-
-_OUR_HEADING = re.compile(r"^(?=# (?:Passages|Actions|Result of|The user's wishes)\b)", re.MULTILINE)
+_LINE_START = r"(?:^|(?<=[\r\v\f\x1c-\x1e\x85\u2028\u2029]))"
+_OUR_HEADING = re.compile(_LINE_START + r"(?=# (?:Passages|Actions|Result of|The user's wishes)\b)", re.MULTILINE)
 _WISHES = "# The user's wishes\nThe user asks for this; follow it where the text above allows."
 _PASSAGES_END = "Use the passages where they help and mark what you take from them with [n]."
 _NOTHING = "# Passages\nNothing was found."
-
-
-def unmarked(text: str) -> str:
-    """Break chat-template marks such as `<|im_end|>` by a space, so that no text can open a turn of its own."""
-    return _OTHER_MARKS.sub(r"\g<0> ", _TEMPLATE_MARK.sub(r"< |\1| >", text))
 
 
 def theirs(text: str) -> str:

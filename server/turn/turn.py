@@ -54,6 +54,7 @@ class ChatTurn:
         self._salt = cache_salt(self._spec)
         self._caller = Caller(context, services.approvals, services.reported)
         self._native = self._spec.calling == "native" and bool(self._actions.operations)
+        self._offered = {tool.function.name for tool in context.request.tools or ()}
 
     async def complete(self) -> Frame:
         """Return the whole answer."""
@@ -121,7 +122,7 @@ class ChatTurn:
                                 yield part
             if not self._native or last is None:
                 return
-            ours, theirs = calls.split(self._actions)
+            ours, theirs = calls.split(self._offered)
             if ours and not theirs:
                 step = await make_calls(ours, text, self._actions, self._caller)
                 if step.fixed is None:
@@ -145,7 +146,7 @@ class ChatTurn:
         message = choice.get("message", Message())
         calls = ToolCalls()
         calls.add(message.get("tool_calls") or [])
-        ours, theirs = calls.split(self._actions)
+        ours, theirs = calls.split(self._offered)
         if ours and not theirs:
             return await make_calls(ours, message.get("content") or "", self._actions, self._caller)
         if theirs:

@@ -37,17 +37,27 @@ class Admission:
     day: str
     prompt: int
     answer: int
+    steps: int
+
+    @property
+    def reserved(self) -> int:
+        """Tokens that are held for it while it runs."""
+        return self.prompt * self.steps + self.answer
 
     def finished(self, record: TurnRecord) -> None:
-        """Count a chat turn. What the engine did not get to tell is estimated by what was seen."""
+        """Count a chat turn. What the engine did not get to tell is estimated by what was seen.
+
+        Of a whole answer nothing is seen before its end, so all that was reserved for it counts: leaving early
+        must not be cheaper than staying.
+        """
         total = record.tokens()
         prompt, completion = total["prompt_tokens"], total["completion_tokens"]
         # An error before the engine's first word is a refusal: it has done nothing that could be counted.
         broken = record.abandoned and record.usage.calls > 0
         broken = broken or (record.error is not None and record.engine_wait is not None)
         if broken:
-            seen = len(record.gaps) + (record.first_token is not None)
-            prompt, completion = max(prompt, self.prompt), max(completion, seen)
+            seen = len(record.gaps) + (record.first_token is not None) if record.streamed else self.answer
+            prompt, completion = max(prompt, self.prompt * record.usage.calls), max(completion, seen)
         self.ended(
             Counts(
                 requests=1,

@@ -2,10 +2,15 @@
 
 from collections.abc import Iterable, Iterator
 
+import orjson
+
+from server.personas.loader import Persona
 from server.personas.schema import ModelPart
 from server.turn.request import ChatRequest
 
 _BYTES = 4
+_PASSAGE_TOKENS = 220
+"""Of a passage of the greatest length (800 characters) under its headings."""
 
 
 def text_tokens(texts: Iterable[str]) -> int:
@@ -13,9 +18,14 @@ def text_tokens(texts: Iterable[str]) -> int:
     return sum(max(1, -(-len(text.encode("utf-8", "surrogatepass")) // _BYTES)) for text in texts)
 
 
-def prompt_tokens(request: ChatRequest) -> int:
-    """Return about how many tokens the client sent; the server adds instructions and passages to them."""
-    return text_tokens(_texts(request))
+def prompt_tokens(request: ChatRequest, persona: Persona) -> int:
+    """Return about how many tokens a prompt of the turn has: what the client sent, and what the persona adds."""
+    spec, operations = persona.spec, persona.actions.operations
+    passages = spec.retrieval.top_k * _PASSAGE_TOKENS if spec.knowledge.paths else 0
+    offered = [f"{one.name} {one.description}" for one in operations]
+    if spec.calling == "native":
+        offered += [orjson.dumps(one.parameters).decode() for one in operations]
+    return text_tokens([*_texts(request), spec.instructions, *offered]) + passages
 
 
 def _texts(request: ChatRequest) -> Iterator[str]:

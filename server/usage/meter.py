@@ -1,9 +1,10 @@
 """Letting requests in within the limits of their holder, and counting what they used.
 
-A request comes in while anything is left of each limit. It then reserves itself, the tokens of its prompt as
-far as they can be guessed, and the longest answer that it may get; its end puts the true figures in their place.
-So however many come at once, a limit is passed by at most one request's own size (and by what the server adds to
-its prompt). Everything happens in memory and in the event loop, so two requests never see the same remainder.
+A request comes in while anything is left of each limit. It then reserves itself, the tokens of all its prompts as
+far as they can be guessed (instructions, passages and the steps of actions included), and the longest answer that
+it may get; its end puts the true figures in their place. So however many come at once, a limit is passed by at
+most one request's own size. Everything happens in memory and in the event loop, so two requests never see the same
+remainder.
 """
 
 import time
@@ -48,19 +49,23 @@ class Meter:
         self._monotonic = monotonic
         self._accounts: dict[PrincipalId, Account] = {}
 
-    def admit(self, principal: Principal, persona: str, *, prompt: int, answer: int = 0) -> Admission:
+    def admit(
+        self, principal: Principal, persona: str, *, prompt: int, answer: int = 0, steps: int = 1
+    ) -> Admission:
         """Let a request in.
 
         Args:
             principal: who asks.
             persona: whom; for other models their name.
-            prompt: tokens of what the client sent, roughly.
+            prompt: tokens of its prompt, roughly.
             answer: the most tokens that it may get.
+            steps: how often the prompt may be read, at most.
 
         Raises:
             LimitReached: nothing is left of a limit; the message names it and the wait.
         """
         limits, day = principal.limits, day_of(self._clock())
+        admission = Admission(self, principal, persona, day, prompt, answer, steps)
         if limits != NO_LIMITS:
             account = self._accounts.setdefault(principal.id, Account())
             standings = self._standings(principal, account)
@@ -68,14 +73,14 @@ class Meter:
                 self.ledger.add(day, principal.id, persona, Counts(refused=1))
                 raise LimitReached(max(reached, key=lambda one: one.wait), standings)
             account.running += 1
-            account.reserved += prompt + answer
+            account.reserved += admission.reserved
             account.requests.take(1 if limits.requests_per_minute else 0)
-            account.tokens.take(prompt + answer if limits.tokens_per_minute else 0)
-        return Admission(self, principal, persona, day, prompt, answer)
+            account.tokens.take(admission.reserved if limits.tokens_per_minute else 0)
+        return admission
 
     def settle(self, admission: Admission, counts: Counts) -> None:
         """Put the true figures of a request in the place of what it reserved."""
-        principal, reserved = admission.principal, admission.prompt + admission.answer
+        principal, reserved = admission.principal, admission.reserved
         self.ledger.add(admission.day, principal.id, admission.persona, counts)
         if principal.limits == NO_LIMITS:
             return

@@ -38,6 +38,9 @@ class Supervised:
         answer = await self.driver.chat("base", {"messages": body(**reply)["messages"]})
         return answer["choices"][0]["message"]["content"] or ""
 
+    async def streamed(self, **reply: Any) -> int:
+        return len([frame async for frame in self.driver.stream("base", {"messages": body(**reply)["messages"]})])
+
 
 async def until(check: Callable[[], bool]) -> None:
     with anyio.fail_after(_PATIENCE):
@@ -129,14 +132,16 @@ async def test_an_engine_that_lives_but_no_longer_answers_is_killed_and_started_
         assert await engine.hello() == "Hello from the engine."
 
 
-async def test_an_engine_that_is_healthy_but_computes_nothing_is_killed_and_started_again(world: World) -> None:
+@pytest.mark.parametrize("whole", [False, True], ids=["streamed", "whole"])
+async def test_an_engine_that_is_healthy_but_computes_nothing_is_killed_and_started_again(
+    world: World, whole: bool
+) -> None:
     async with supervised(world, engine_hang_seconds=2, stall_seconds=1) as engine:
         await engine.until_ready()
         first = world.engine()
         world.note("hold-compute").touch()
-        with pytest.raises(UpstreamFailed, match="silent for too long"):
-            async for _ in engine.driver.stream("base", {"messages": body()["messages"]}):
-                pass
+        with pytest.raises(UpstreamFailed, match="broke off" if whole else "silent for too long"):
+            await (engine.hello() if whole else engine.streamed())
         await until(lambda: not engine.driver.ready().ok)
         assert "computed nothing for 2 s" in engine.driver.ready().reason
         await until(lambda: not first.is_running())
@@ -148,10 +153,8 @@ async def test_an_engine_that_is_healthy_but_computes_nothing_is_killed_and_star
 async def test_an_answer_that_stalls_alone_leaves_the_engine_running(world: World) -> None:
     async with supervised(world, engine_hang_seconds=1, stall_seconds=1) as engine:
         await engine.until_ready()
-        stalling = body(text="one two three", hangs_after=1)["messages"]
         with pytest.raises(UpstreamFailed, match="silent for too long"):
-            async for _ in engine.driver.stream("base", {"messages": stalling}):
-                pass
+            await engine.streamed(text="one two three", hangs_after=1)
         await until(lambda: not engine.driver.stalled.is_set())
         await anyio.sleep(2)  # twice what it would be given
         assert engine.driver.ready().ok

@@ -231,6 +231,41 @@ async def test_of_fifty_requests_at_once_tokens_are_passed_by_less_than_one(gate
     assert set(statuses) == {200, 429}
 
 
+async def test_what_a_persona_adds_to_prompts_is_reserved_too(start: Start) -> None:
+    statuses: list[int] = []
+    wordy = f"id: wordy\nname: Wordy\ninstructions: {'Be kind and plain. ' * 300}\n"
+    async with start({"wordy": wordy}) as gateway:
+        secret = limited(gateway, tokens_per_minute=1000)
+
+        async def ask(http: httpx.AsyncClient) -> None:
+            body = CHAT | {"model": "wordy", "max_tokens": 1}
+            statuses.append((await http.post("/v1/chat/completions", json=body)).status_code)
+
+        gateway.engine.will(*[Reply(pause=0.2)] * 20)
+        async with gateway.http(authorization=f"Bearer {secret}") as http, anyio.create_task_group() as group:
+            for _ in range(20):
+                group.start_soon(ask, http)
+    assert sorted(statuses) == [200] + [429] * 19
+
+
+async def test_leaving_a_whole_answer_costs_all_that_it_could_have_had(gateway: Gateway) -> None:
+    boss = gateway.secret("boss", Scope.ADMIN)
+    gateway.engine.will(Reply(hangs_after=0))
+    body = CHAT | {"max_tokens": 40}
+    async with anyio.create_task_group() as group:
+        group.start_soon(_asked, gateway, body)
+        assert await anyio.to_thread.run_sync(gateway.engine.hanging.wait, 30)
+        group.cancel_scope.cancel()
+    async with gateway.http(authorization=f"Bearer {boss}") as admin:
+        total = (await admin.get("/api/usage")).json()["total"]
+    assert (total["abandoned"], total["estimated"], total["completion_tokens"]) == (1, 1, 40)
+
+
+async def _asked(gateway: Gateway, body: dict[str, Any]) -> None:
+    async with gateway.http() as http:
+        await http.post("/v1/chat/completions", json=body)
+
+
 async def test_the_sdk_sees_a_rate_limit_with_its_wait_and_headers(gateway: Gateway) -> None:
     client = gateway.openai(limited(gateway, requests_per_minute=2, tokens_per_minute=5000))
     create: Any = client.chat.completions.with_raw_response.create

@@ -330,7 +330,8 @@ RETENTION = Retention(content_days=30, metadata_days=90)
 
 
 def test_texts_and_then_the_rest_go_after_their_days(database: Database, tmp_path: Path) -> None:
-    store, upkeep = Transcripts(database), Upkeep(database)
+    upkeep = Upkeep(database)
+    store = Transcripts(database, upkeep)
     store.add([turn(1, NOW, text=CANARY), turn(2, NOW + 5 * DAY, text="later")])
     for day in range(100):  # the clock goes on as on a server that runs
         upkeep.sweep(NOW + day * DAY, RETENTION)
@@ -341,8 +342,27 @@ def test_texts_and_then_the_rest_go_after_their_days(database: Database, tmp_pat
     assert kept(store) == {}
 
 
+def test_what_is_deleted_while_the_file_is_rewritten_is_erased_next(database: Database, tmp_path: Path) -> None:
+    class Interrupted(Upkeep):
+        """Somebody else deletes between the rewriting and the note that it is done."""
+
+        def _empty_log(self) -> None:
+            super()._empty_log()
+            store.delete(Selection(conversation=turn(2, NOW).conversation))
+
+    upkeep = Interrupted(database)
+    store = Transcripts(database, upkeep)
+    store.add([turn(1, NOW, text="first"), turn(2, NOW, text=CANARY)])
+    store.delete(Selection(conversation=turn(1, NOW).conversation))
+    assert upkeep.erase(NOW)
+    assert on_disk(tmp_path, CANARY) > 0
+    assert upkeep.erase(NOW)
+    assert on_disk(tmp_path, CANARY) == 0
+
+
 def test_a_leap_of_the_clock_wipes_nothing_out(database: Database) -> None:
-    store, upkeep = Transcripts(database), Upkeep(database)
+    upkeep = Upkeep(database)
+    store = Transcripts(database, upkeep)
     store.add([turn(1, NOW, text="said")])
     upkeep.sweep(NOW, RETENTION)
     for hour in range(24):  # the clock is ten years ahead, for not quite a day
@@ -355,14 +375,16 @@ def test_a_leap_of_the_clock_wipes_nothing_out(database: Database) -> None:
 
 
 def test_a_long_standstill_only_delays_by_a_day(database: Database) -> None:
-    store, upkeep = Transcripts(database), Upkeep(database)
+    upkeep = Upkeep(database)
+    store = Transcripts(database, upkeep)
     store.add([turn(1, NOW, text="said")])
     upkeep.sweep(NOW, RETENTION)
     assert [upkeep.sweep(NOW + 200 * DAY + hour * 3600, RETENTION) for hour in range(25)] == [0] * 24 + [2]
 
 
 def test_rows_from_a_clock_that_was_ahead_do_not_outstay_their_days(database: Database) -> None:
-    store, upkeep = Transcripts(database), Upkeep(database)
+    upkeep = Upkeep(database)
+    store = Transcripts(database, upkeep)
     store.add([turn(1, NOW + 3650 * DAY)])
     for day in range(92):
         upkeep.sweep(NOW + day * DAY, RETENTION)
@@ -371,7 +393,8 @@ def test_rows_from_a_clock_that_was_ahead_do_not_outstay_their_days(database: Da
 
 def test_no_trace_is_left_whatever_was_written_and_deleted_before(database: Database, tmp_path: Path) -> None:
     # SQLite's own secure_delete leaves some where pages are split and joined: then this test is red.
-    store, upkeep, chance = Transcripts(database), Upkeep(database), random.Random(3)
+    upkeep, chance = Upkeep(database), random.Random(3)
+    store = Transcripts(database, upkeep)
     number = 0
     for _ in range(25):
         users = [f"{CANARY}-{chance.randrange(6)}" for _ in range(30)]
@@ -388,7 +411,8 @@ def test_no_trace_is_left_whatever_was_written_and_deleted_before(database: Data
 def test_an_erasure_that_a_reader_stands_in_the_way_of_is_owed_until_it_is_done(
     database: Database, tmp_path: Path
 ) -> None:
-    store, upkeep = Transcripts(database), Upkeep(database)
+    upkeep = Upkeep(database)
+    store = Transcripts(database, upkeep)
     store.add([turn(1, NOW, text=CANARY)])
     reader = sqlite3.connect(tmp_path / "repertory.db", isolation_level=None)
     reader.execute("BEGIN")

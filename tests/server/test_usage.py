@@ -110,7 +110,7 @@ async def test_failed_and_refused_requests_are_counted_as_such(gateway: Gateway)
         await gateway.ask("plain", "Hi", key=secret)
     total = (await usage(gateway, boss))["total"]
     assert (total["requests"], total["errors"], total["refused"], total["estimated"]) == (1, 1, 1, 1)
-    assert (total["prompt_tokens"], total["completion_tokens"]) == (2, 1)
+    assert (total["prompt_tokens"], total["completion_tokens"]) == (6, 1)  # "You are plain." and the question
     gateway.engine.will(Reply(status=400, message="maximum context length"))
     with pytest.raises(openai.BadRequestError):
         await gateway.ask("plain", "too long")
@@ -137,7 +137,7 @@ def test_a_stream_that_its_client_leaves_is_counted_with_what_was_seen_of_it(sta
         while not (total := httpx.get(**ask, timeout=_PATIENCE).json()["total"])["requests"]:  # type: ignore[arg-type]
             assert time.monotonic() < deadline
     assert (total["requests"], total["abandoned"], total["errors"], total["estimated"]) == (1, 1, 0, 1)
-    assert (total["prompt_tokens"], total["completion_tokens"]) == (2, 3)
+    assert (total["prompt_tokens"], total["completion_tokens"]) == (6, 3)
 
 
 class MovingDatabase(Database):

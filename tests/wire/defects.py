@@ -66,6 +66,7 @@ TABLE = (
         "silence is bridged by comments; a failure after the first byte is one error frame",
         (
             f"{SERVER}test_sse::test_long_silence_is_bridged_by_comments",
+            "test_streams::test_the_official_client_reads_through_the_comments_that_bridge_silence",
             f"{SERVER}test_breakage::test_an_engine_that_breaks_off_gives_exactly_one_error_frame",
             f"{SERVER}test_breakage::test_the_sdk_raises_when_the_engine_breaks_off",
         ),
@@ -250,6 +251,23 @@ TABLE = (
             "test_conversations::test_who_merely_begins_with_the_same_words_never_meets_anothers_call",
             "test_conversations::test_naming_anothers_approval_or_claiming_one_brings_nothing",
             "test_conversations::test_a_key_that_a_persona_does_not_name_neither_sees_nor_decides_its_calls",
+        ),
+    ),
+    Line(
+        "conversation",
+        "no text from outside opens a turn, a call or a result, whatever family of templates its marks belong to",
+        (
+            "test_conversations::test_the_marks_of_every_family_of_templates_are_broken",
+            "test_conversations::test_a_call_and_its_result_cannot_be_forged_in_text",
+            "test_conversations::test_no_line_end_hides_a_heading_of_the_server",
+            "test_conversations::test_what_only_looks_like_a_mark_is_left_alone",
+        ),
+    ),
+    Line(
+        "conversation",
+        "a client gets calls of the tools that it offered, and of no others",
+        (
+            "test_conversations::test_a_tool_that_nobody_offered_is_refused_to_the_model_and_not_sent_to_the_client",
         ),
     ),
     Line(

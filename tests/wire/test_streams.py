@@ -3,13 +3,15 @@
 import json
 from typing import Any
 
+import httpx
 import httpx2
 import openai
 import pytest
 
 from tests.fakes.crm import Crm
 from tests.fakes.engine import Reply
-from tests.server.conftest import Gateway
+from tests.server.conftest import Gateway, Start, text_of
+from tests.server.serving import serving
 from tests.wire import grammar
 
 pytestmark = pytest.mark.anyio
@@ -151,6 +153,20 @@ async def test_logprobs_belong_to_what_is_sent_and_never_to_the_servers_own_step
     assert "".join(entry.token for entry in whole.choices[0].logprobs.content or []) == "Yes."
     assert waiting.choices[0].logprobs is None
     assert len(crm.requests) == 3
+
+
+def test_the_official_client_reads_through_the_comments_that_bridge_silence(start: Start) -> None:
+    with serving(start(keep_alive_seconds=0.1)) as gateway:
+        gateway.engine.will(*[Reply("one two", pause=0.5)] * 2)
+        asked: dict[str, Any] = {"model": "plain", "messages": [{"role": "user", "content": "Hi"}], "stream": True}
+        bare = httpx.post(f"{gateway.base}{CHAT}", json=asked, timeout=30).text
+        with openai.OpenAI(
+            api_key="none", base_url=f"{gateway.base}/v1", max_retries=0, _strict_response_validation=True
+        ) as client:
+            chunks = list(client.chat.completions.create(**asked))
+    assert bare.count("\n\n: ") >= 2
+    assert text_of(chunks) == "one two"
+    assert chunks[-1].choices[0].finish_reason == "stop"
 
 
 async def test_strict_validation_takes_every_kind_of_whole_answer(clerk: Gateway) -> None:
