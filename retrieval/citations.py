@@ -54,32 +54,51 @@ def attribute(
 
     Support is the mean of two numbers: the cosine of sentence and passage, and the share of the sentence's
     telling words that the passage holds. A number that the passage does not hold halves it. Code, very
-    short sentences and questions are left out.
+    short sentences and questions are left out. Embedding takes most of the time, so only those sentences are
+    embedded that their words leave a chance.
     """
-    sentences = list(_sentences(answer))
-    if not sentences or not passages:
+    if not passages:
         return []
-    meanings = embed([answer[start:end] for start, end in sentences])
-    grounds = _vectors(passages, embed)
     vocabularies = [_words(f"{passage.title} {passage.heading} {passage.text}") for passage in passages]
-    citations = []
-    for (start, end), cosines in zip(sentences, meanings @ grounds.T, strict=True):
+    likely = []
+    for start, end in _sentences(answer):
         words = _words(answer[start:end])
-        supports = [
-            _support(words, vocabulary, float(cosine))
-            for vocabulary, cosine in zip(vocabularies, cosines, strict=True)
-        ]
+        overlaps = [_Overlap.of(words, vocabulary) for vocabulary in vocabularies]
+        if max(overlap.support(1.0) for overlap in overlaps) >= threshold:
+            likely.append((start, end, overlaps))
+    if not likely:
+        return []
+    meanings = embed([answer[start:end] for start, end, _ in likely])
+    citations = []
+    for (start, end, overlaps), cosines in zip(likely, meanings @ _vectors(passages, embed).T, strict=True):
+        supports = [overlap.support(float(cosine)) for overlap, cosine in zip(overlaps, cosines, strict=True)]
         best = int(np.argmax(supports))
         if supports[best] >= threshold:
             citations.append(Citation(best, start, end))
     return citations
 
 
-def _support(words: frozenset[str], vocabulary: frozenset[str], cosine: float) -> float:
-    shared = len(words & vocabulary) / len(words) if words else 0.0
-    support = _COSINE_SHARE * max(cosine, 0.0) + (1 - _COSINE_SHARE) * shared
-    foreign_number = any(word[0].isdigit() for word in words - vocabulary)
-    return support / 2 if foreign_number else support
+@dataclass(frozen=True, slots=True)
+class _Overlap:
+    """What the words of a sentence and a passage have in common.
+
+    Attributes:
+        shared: share of the sentence's telling words that the passage holds.
+        foreign_number: whether the sentence has a number that the passage does not hold.
+    """
+
+    shared: float
+    foreign_number: bool
+
+    @classmethod
+    def of(cls, words: frozenset[str], vocabulary: frozenset[str]) -> "_Overlap":
+        foreign = words - vocabulary
+        shared = 1 - len(foreign) / len(words) if words else 0.0
+        return cls(shared, any(word[0].isdigit() for word in foreign))
+
+    def support(self, cosine: float) -> float:
+        support = _COSINE_SHARE * max(cosine, 0.0) + (1 - _COSINE_SHARE) * self.shared
+        return support / 2 if self.foreign_number else support
 
 
 def _sentences(answer: str) -> Iterator[tuple[int, int]]:

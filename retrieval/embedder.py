@@ -11,53 +11,31 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from core import logfile
 from core.errors import Unavailable
-from retrieval.frames import Kind, PipeBrokenError, read_frame, write_frame
+from retrieval.frames import PipeBrokenError, read_frame
+from retrieval.lane import BATCH, Lane
 from retrieval.records import Vectors
 
 _START_TIMEOUT = 180.0
-_ANSWER_TIMEOUT = 120.0
 _FIRST_PAUSE = 5.0
 _LONGEST_PAUSE = 300.0
-_BATCH = 16
 _CACHED_QUERIES = 1024
+Precision = Literal["float32", "bfloat16"]
 _REPOSITORY = Path(__file__).resolve().parent.parent
-
-
-@dataclass(slots=True)
-class _Lane:
-    """A pair of pipes; one caller at a time."""
-
-    sink: int
-    source: int
-    turn: threading.Lock = field(default_factory=threading.Lock)
-    closed: bool = False
-
-    def ask(self, texts: Sequence[str]) -> bytes:
-        with self.turn:
-            if self.closed:  # the numbers may already belong to another file
-                raise PipeBrokenError("The pipe is closed.")
-            write_frame(self.sink, Kind.TEXTS, json.dumps(list(texts)).encode())
-            kind, payload = read_frame(self.source, timeout=_ANSWER_TIMEOUT)
-        if kind is Kind.ERROR:
-            raise Unavailable(
-                f"The embedding process could not embed the text ({payload.decode()}). See its log.",
-                code="embedder_unavailable",
-            )
-        return payload
 
 
 @dataclass(slots=True)
 class _Child:
     process: subprocess.Popen[bytes]
-    queries: _Lane
-    bulk: _Lane
+    queries: Lane
+    bulk: Lane
     model_id: str
     dimensions: int
 
@@ -81,8 +59,9 @@ class Embedder:
     Safe for many threads. Queries (`priority=True`) have a lane of their own beside the batches of a sync.
     """
 
-    def __init__(self, model_dir: Path, *, log_path: Path, threads: int = 1) -> None:
+    def __init__(self, model_dir: Path, *, log_path: Path, threads: int = 1, dtype: Precision = "float32") -> None:
         self._model_dir = model_dir
+        self._dtype = dtype
         self._log_path = log_path
         self._threads = threads
         self._child: _Child | None = None
@@ -148,7 +127,7 @@ class Embedder:
         if priority and len(texts) == 1:
             return self._embed_query(texts[0])
         parts = [
-            self._ask(texts[first : first + _BATCH], priority=priority) for first in range(0, len(texts), _BATCH)
+            self._ask(texts[first : first + BATCH], priority=priority) for first in range(0, len(texts), BATCH)
         ]
         return np.concatenate(parts) if parts else np.empty((0, self.dimensions), np.float32)
 
@@ -230,7 +209,7 @@ class Embedder:
         try:
             with logfile.opened(self._log_path) as log:
                 process = subprocess.Popen(
-                    [*command, str(self._threads), str(bulk_in), str(bulk_out)],
+                    [*command, str(self._threads), self._dtype, str(bulk_in), str(bulk_out)],
                     stdin=query_in,
                     stdout=query_out,
                     stderr=log,
@@ -244,7 +223,7 @@ class Embedder:
         finally:
             for descriptor in (bulk_in, bulk_out, query_in, query_out):
                 os.close(descriptor)
-        child = _Child(process, _Lane(query_sink, query_source), _Lane(bulk_sink, bulk_source), "", 0)
+        child = _Child(process, Lane(query_sink, query_source), Lane(bulk_sink, bulk_source), "", 0)
         self._loading = process
         if self._closing:  # `close` came before there was anything to kill
             process.kill()

@@ -1,6 +1,6 @@
 """The embedding process: sentence-transformers behind two lanes of pipes.
 
-Run as `python -m retrieval.embedder_process MODEL_DIR THREADS BULK_IN BULK_OUT`. The lane on stdin and
+Run as `python -m retrieval.embedder_process MODEL_DIR THREADS DTYPE BULK_IN BULK_OUT`. The lane on stdin and
 stdout serves queries, the other one passages, each by a thread of its own, so that a query never waits for
 a batch. It knows frames and one model; never the database. The only place that imports torch for retrieval.
 """
@@ -14,14 +14,9 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from retrieval.frames import Kind, PipeBrokenError, read_frame, write_frame
 
-if TYPE_CHECKING:
-    pass
-
-_PRECISION = "bfloat16"  # half the time of float32 on passages, the same order on queries; cosine .9999
 _BATCH = 8
 _PR_SET_PDEATHSIG = 1
 
@@ -29,7 +24,7 @@ _PR_SET_PDEATHSIG = 1
 class Model:
     """One sentence-transformers model that several threads may ask at once."""
 
-    def __init__(self, folder: Path, threads: int) -> None:
+    def __init__(self, folder: Path, threads: int, dtype: str) -> None:
         os.environ["HF_HUB_OFFLINE"] = "1"  # written before the import: a missing file must not go online
         os.environ["TOKENIZERS_PARALLELISM"] = "false"
         import torch
@@ -37,12 +32,12 @@ class Model:
 
         torch.set_num_threads(threads)
         self._model: SentenceTransformer = SentenceTransformer(
-            str(folder), device="cpu", local_files_only=True, model_kwargs={"dtype": _PRECISION}
+            str(folder), device="cpu", local_files_only=True, model_kwargs={"dtype": dtype}
         )
         self._model.eval()
         self._inference_mode = torch.inference_mode
         self._tokenizing = threading.Lock()  # a fast tokenizer refuses two callers at once
-        self.identity = f"{_digest(folder)}/{_PRECISION}/{self._model.max_seq_length}"
+        self.identity = f"{_digest(folder)}/{dtype}/{self._model.max_seq_length}"
         self.dimensions = len(self.embed(["warm"])) // 4
 
     def embed(self, texts: list[str]) -> bytes:
@@ -69,11 +64,16 @@ def main(arguments: list[str]) -> None:
     """Load the model, say hello on the first lane, and serve both until the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent closes us
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    folder, threads, bulk_in, bulk_out = Path(arguments[0]), *map(int, arguments[1:4])
+    folder, threads, dtype, bulk_in, bulk_out = (
+        Path(arguments[0]),
+        int(arguments[1]),
+        arguments[2],
+        *map(int, arguments[3:5]),
+    )
     queries_in, queries_out = os.dup(0), os.dup(1)
     os.dup2(2, 1)  # what a library prints goes to the log, not between the frames
     threading.Thread(target=_die_with_parent, args=(queries_in,), daemon=True).start()
-    model = Model(folder, threads)
+    model = Model(folder, threads, dtype)
     write_frame(
         queries_out,
         Kind.HELLO,

@@ -4,8 +4,9 @@ Blocking; the server calls it in worker threads. Knows neither personas nor prom
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,12 +27,15 @@ from retrieval.records import (
     TextEmbedder,
     Vectors,
 )
+from retrieval.row_cache import RowCache
 from retrieval.shelf import Store
 from retrieval.sync import FolderSync
 
 _CANDIDATES = 50
 _SHOWN = 20
 _MAX_QUERY_CHARACTERS = 4_000
+_HELD_ROWS = 8_192
+"""Passages that are kept in memory with their vectors: about 25 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,8 @@ class Knowledge:
         self._embedder = embedder
         self._indexes = IndexCache(database, index_dir)
         self._lexicon = Lexicon()
+        self._vectors = RowCache[Vectors](_HELD_ROWS)
+        self._passages = RowCache[Passage](_HELD_ROWS)
         self._syncing = threading.Lock()
 
     def sync(self, store: str, folder: Path, progress: Callable[[SyncProgress], None] | None = None) -> SyncReport:
@@ -103,7 +109,7 @@ class Knowledge:
         scores = fused(found.cosines, found.words.scores, dense_weight)
         eligible = [row for row in scores if found.cosines[row] >= floor or row in found.words.exact]
         ranked = sorted(eligible, key=lambda row: (-scores[row], row))
-        shown = self._shown(ranked[: max(_SHOWN, 4 * top_k)], scores, found)
+        shown = self._shown(opened, ranked[: max(_SHOWN, 4 * top_k)], scores, found)
         return SearchResult(varied(shown, top_k), best)
 
     def stores(self) -> list[StoreStatus]:
@@ -143,7 +149,8 @@ class Knowledge:
         rows = {row for store in opened for row in self._indexes.get(store).search(vector, _CANDIDATES)}
         with self._database.read() as connection:
             hits = self._lexicon.search(connection, [store.id for store in opened], words, _CANDIDATES)
-            held = shelf.passage_vectors(connection, self._embedder.model_id, rows | hits.scores.keys())
+            read = partial(shelf.passage_vectors, connection, self._embedder.model_id)
+            held = self._vectors.get(_version(opened), rows | hits.scores.keys(), read)
         order = list(held)
         if not order:
             return _Candidates({}, {}, hits)
@@ -151,11 +158,17 @@ class Knowledge:
         lexical = {row: score for row, score in hits.scores.items() if row in held}
         return _Candidates(dict(zip(order, cosines.tolist(), strict=True)), held, LexicalHits(lexical, hits.exact))
 
-    def _shown(self, rows: Sequence[int], scores: dict[int, float], found: _Candidates) -> list[Passage]:
+    def _shown(
+        self, opened: Sequence[Store], rows: Sequence[int], scores: dict[int, float], found: _Candidates
+    ) -> list[Passage]:
         with self._database.read() as connection:
-            written = shelf.passage_texts(connection, rows)
+            written = self._passages.get(_version(opened), rows, partial(shelf.passage_texts, connection))
         return [
             replace(written[row], cosine=found.cosines[row], score=scores[row], vector=found.vectors[row])
             for row in rows
             if row in written
         ]
+
+
+def _version(opened: Sequence[Store]) -> Hashable:
+    return tuple((store.id, store.generation, store.embedder) for store in opened)

@@ -17,6 +17,7 @@ _MAX_WORDS = 200
 _COMMON_SHARE = 0.25
 _RARE_SHARE = 0.01
 _RARE_FLOOR = 3
+_REMEMBERED_WORDS = 20_000
 
 _WORD = re.compile(r"[^\W_]+")
 _COMPOUND = re.compile(r"[^\W_]+(?:[-_./:#][^\W_]+)+")
@@ -113,17 +114,25 @@ class _Tokenizer:
     def __init__(self) -> None:
         self._connection = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
         self._turn = threading.Lock()
+        self._known: dict[str, list[str]] = {}
         self._connection.execute("CREATE VIRTUAL TABLE words USING fts5(word, tokenize='porter unicode61')")
         self._connection.execute("CREATE VIRTUAL TABLE tokens USING fts5vocab(words, 'instance')")
 
     def tokens(self, words: Sequence[str]) -> list[list[str]]:
         """Return the tokens of each word; most words have one, some (`ERR-4711`) several or none."""
-        found: list[list[str]] = [[] for _ in words]
         with self._turn:
-            self._connection.executemany("INSERT INTO words(rowid, word) VALUES (?, ?)", enumerate(words))
-            for term, row in self._connection.execute("SELECT term, doc FROM tokens"):
-                found[row].append(term)
-            self._connection.execute("DELETE FROM words")
+            if len(self._known) > _REMEMBERED_WORDS:
+                self._known.clear()
+            if unknown := [word for word in words if word not in self._known]:
+                self._known |= zip(unknown, self._split(unknown), strict=True)
+            return [self._known[word] for word in words]
+
+    def _split(self, words: Sequence[str]) -> list[list[str]]:
+        found: list[list[str]] = [[] for _ in words]
+        self._connection.executemany("INSERT INTO words(rowid, word) VALUES (?, ?)", enumerate(words))
+        for term, row in self._connection.execute("SELECT term, doc FROM tokens"):
+            found[row].append(term)
+        self._connection.execute("DELETE FROM words")
         return found
 
 

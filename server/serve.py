@@ -101,6 +101,7 @@ class _Gateway:
             settings.embedding_model_dir,
             log_path=settings.logs_dir / "embedder.log",
             threads=settings.embedding_threads,
+            dtype=settings.embedding_dtype,
         )
 
     async def serve(self) -> None:

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -56,6 +56,10 @@ class Settings(BaseSettings):
     engine_api_key: SecretStr | None = Field(None, description="Key that an external vLLM asks for.")
     base_model: str = Field("base", description="Base model: a folder, or a name under models_dir.")
     embedding_model: str = Field("embedding", description="Embedding model: a folder, or a name under models_dir.")
+    embedding_dtype: Literal["float32", "bfloat16"] = Field(
+        "float32",
+        description="Numbers of the embedding model; bfloat16 is faster on some CPUs. A change embeds all anew.",
+    )
     embedding_threads: int = Field(1, ge=1, le=64, description="CPU threads of the embedding process.")
     max_model_len: int = Field(4096, ge=512, le=1_048_576, description="Longest prompt plus answer, in tokens.")
     max_num_seqs: int = Field(64, ge=1, le=4096, description="Streams that the engine runs at once.")

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import anyio
 
@@ -60,7 +61,9 @@ class AnswerText:
         answer = "".join(self._sent)
         try:
             return await anyio.to_thread.run_sync(
-                lambda: attribute(answer, self._passages, embedder.embed, threshold=support)
+                lambda: attribute(
+                    answer, self._passages, partial(embedder.embed, priority=True), threshold=support
+                )
             )
         except RepertoryError as error:
             _LOG.error("answers go out without attribution: %s", error.code)
