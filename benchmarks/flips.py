@@ -53,11 +53,11 @@ async def _flips(served: Served, count: int) -> list[str]:
         "get the new one). Mixed: of neither version wholly.",
         "",
         "| flips | answers | failed | mixed | stale | `use`, median | `use`, longest "
-        "| decided → visible to every later request, median | longest |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| decided → visible to every later request, median | 99 % quantile | longest |",
+        "|---|---|---|---|---|---|---|---|---|---|",
         f"| {len(flips)} | {len(answers)} | {verdict.failed} | {verdict.mixed} | {verdict.stale} "
         f"| {statistics.median(takes):.2f} s | {max(takes):.2f} s | {statistics.median(delays):.0f} ms "
-        f"| {max(delays):.0f} ms |",
+        f"| {sorted(delays)[int(len(delays) * 0.99)]:.0f} ms | {max(delays):.0f} ms |",
         *([f"\nFirst failure: {verdict.problem}"] if verdict.problem else []),
     ]
 
