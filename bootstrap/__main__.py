@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="bootstrap", description=main.__doc__)
     parser.add_argument("--compute", choices=[c.value for c in Compute], help="default: what the machine has")
     options = parser.parse_args(arguments)
-    compute = Compute(options.compute) if options.compute else machine.detect_compute()
+    compute = compute_of(options.compute)
     try:
         with alone():
             _install(Environment(ROOT / ".venv"), compute)
@@ -30,29 +30,43 @@ def main(arguments: list[str] | None = None) -> int:
     except SetupFailed as failure:
         print(f"Set-up stopped. {failure}", file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"Set-up stopped. {error}: mend that and run the same command again.", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("Set-up was interrupted. Run the same command again and it goes on from here.", file=sys.stderr)
         return 130
 
 
+def compute_of(asked: str | None, environment: Environment | None = None) -> Compute:
+    """Return what to install for: what was asked for, now or at the last set-up, or else what the machine has."""
+    stamp = (environment or Environment(ROOT / ".venv")).root / "repertory.json"
+    known = asked or read_stamp(stamp).get("compute")
+    return Compute(known) if known else machine.detect_compute()
+
+
 def _install(environment: Environment, compute: Compute) -> None:
     lock = ROOT / "requirements" / f"{compute}.lock"
     stamp = environment.root / "repertory.json"
-    wanted = {"lock": digest(lock), "project": digest(ROOT / "pyproject.toml")}
+    wanted = {"lock": digest(lock), "project": digest(ROOT / "pyproject.toml"), "compute": compute.value}
     done = read_stamp(stamp) if _works(environment) else {}
     if done == wanted:
         return
     machine.check_platform()
+    machine.check_compiler()
     if done.get("lock") != wanted["lock"]:
-        _make_environment(environment, machine.DISK_NEEDED[compute])
+        # vLLM's builds for CPU and GPU overwrite each other's files, so neither is installed over the other.
+        anew = done.get("compute", compute.value) != compute.value
+        _make_environment(environment, machine.DISK_NEEDED[compute], anew=anew)
+        write_stamp(stamp, {"compute": compute.value})
         packages.install(environment, lock)
-        write_stamp(stamp, {"lock": wanted["lock"]})
+        write_stamp(stamp, {"lock": wanted["lock"], "compute": compute.value})
     packages.install_project(environment, ROOT)
     write_stamp(stamp, wanted)
 
 
-def _make_environment(environment: Environment, disk_needed: int) -> None:
-    if _works(environment):
+def _make_environment(environment: Environment, disk_needed: int, *, anew: bool) -> None:
+    if not anew and _works(environment):
         machine.check_disk(ROOT, disk_needed // 4)  # a part is there already
         return
     machine.check_disk(ROOT, disk_needed)

@@ -1,10 +1,12 @@
 """What this machine offers: platform, disk, an NVIDIA GPU. Changes nothing."""
 
 import importlib.util
+import os
 import platform
 import shutil
 import subprocess
 import sys
+import sysconfig
 from enum import StrEnum
 from pathlib import Path
 
@@ -38,6 +40,28 @@ def check_platform() -> None:
         raise SetupFailed(
             f"This Python cannot make virtual environments: run `apt install python{version}-venv`, then "
             "the same command again."
+        )
+
+
+def check_compiler(compiler: str | None = None, headers: Path | None = None) -> None:
+    """Check that the engine can compile: torch writes small parts of vLLM's sampling as C++ and builds them.
+
+    Args:
+        compiler: the C++ compiler; the one that torch would take if left out.
+        headers: where `Python.h` lies; where this Python has it if left out.
+
+    Raises:
+        SetupFailed: there is no C++ compiler, or Python's headers are missing.
+    """
+    missing = []
+    if shutil.which(compiler or os.environ.get("CXX") or "g++") is None:
+        missing.append("g++")
+    if not ((headers or Path(sysconfig.get_path("include"))) / "Python.h").exists():
+        missing.append(f"python{sys.version_info.major}.{sys.version_info.minor}-dev")
+    if missing:
+        raise SetupFailed(
+            f"The engine compiles parts of itself when it starts, and {' and '.join(missing)} is missing: run "
+            f"`apt install {' '.join(missing)}`, then the same command again."
         )
 
 

@@ -134,6 +134,11 @@ class Settings(BaseSettings):
         return EngineMode.EXTERNAL if self.engine_url else EngineMode.MANAGED
 
     @property
+    def embedding_name(self) -> str:
+        """Model name of the embeddings: that of the default model, or of the folder that was set."""
+        return "all-MiniLM-L6-v2" if self.embedding_model == "embedding" else Path(self.embedding_model).name
+
+    @property
     def base_model_dir(self) -> Path:
         """Folder of the base model."""
         return self._model_dir(self.base_model, "REPERTORY_BASE_MODEL")

@@ -22,7 +22,7 @@ class CommandLine(typer.Typer):
         try:
             return super().__call__(*args, **kwargs)
         except RepertoryError as error:
-            complain(error.message)
+            complain(f"{error.message} ({error.code})")
             sys.exit(1)
 
 

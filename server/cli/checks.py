@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from server.diagnosis.check import Check, Status
 from server.diagnosis.data import data_directory, database, personas, secrets
-from server.diagnosis.installation import base, models, packages, python
+from server.diagnosis.installation import base, compiler, models, packages, python
 from server.diagnosis.machine import clock, cpu, disk, files, memory, threads
 from server.diagnosis.network import engine, plugin, port, server
 from server.settings import Settings
@@ -14,6 +14,7 @@ __all__ = ["CHECKS", "Check", "Status", "run_checks"]
 CHECKS: tuple[Callable[[Settings], Check], ...] = (
     python,
     packages,
+    compiler,
     cpu,
     memory,
     disk,

@@ -112,9 +112,9 @@ def _frames(response: httpx.Response) -> Iterator[object]:
 
 def _error_of(response: httpx.Response) -> RepertoryError:
     try:
-        message = _message(response.json())
+        message, code = _message(response.json()), _code(response.json())
     except ValueError:
-        message = None
+        message, code = None, None
     if message is None:
         message = f"The server answered {response.status_code} without saying why. Look at its log."
     if response.status_code == httpx.codes.UNAUTHORIZED:
@@ -122,7 +122,13 @@ def _error_of(response: httpx.Response) -> RepertoryError:
             f"{message} The command line takes the key from --api-key, REPERTORY_API_KEY, or admin.key in "
             "the data directory."
         )
-    return UpstreamFailed(message)
+    return UpstreamFailed(message, code=code) if code else UpstreamFailed(message)
+
+
+def _code(body: object) -> str | None:
+    error = body.get("error") if isinstance(body, dict) else None
+    code = error.get("code") if isinstance(error, dict) else None
+    return code if isinstance(code, str) else None
 
 
 def _message(body: object) -> str | None:

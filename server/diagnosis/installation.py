@@ -1,7 +1,10 @@
 """What is installed: Python, packages, the plug-in's entry points, the models."""
 
+import os
+import shutil
 import sqlite3
 import sys
+import sysconfig
 from contextlib import closing
 from importlib import metadata
 from pathlib import Path
@@ -10,7 +13,7 @@ from adapters.fingerprint import base_fingerprint, weight_files
 from adapters.tensorfile import read_header
 from core.errors import RepertoryError
 from server.diagnosis.check import Check, Status
-from server.settings import ROOT, Settings
+from server.settings import ROOT, EngineMode, Settings
 
 
 def python(_settings: Settings, version: tuple[int, ...] = sys.version_info[:3]) -> Check:
@@ -35,6 +38,21 @@ def packages(_settings: Settings, root: Path = ROOT) -> Check:
         return Check("packages", Status.OK, f"{len(pins)} as in {lock.name}")
     some = ", ".join(wrong[:3]) + (" …" if len(wrong) > 3 else "")
     return Check("packages", Status.FAIL, f"{len(wrong)} differ from {lock.name}: {some}", "Run `make install`.")
+
+
+def compiler(settings: Settings, headers: Path | None = None) -> Check:
+    """The engine can compile parts of its sampling, as it does at its start: C++ with Python's headers."""
+    if settings.engine_mode is EngineMode.EXTERNAL:
+        return Check("compiler", Status.OK, "not needed: the engine runs elsewhere")
+    program = shutil.which(os.environ.get("CXX") or "g++")
+    has_headers = ((headers or Path(sysconfig.get_path("include"))) / "Python.h").exists()
+    if program and has_headers:
+        return Check("compiler", Status.OK, program)
+    found = "no Python.h" if program else "no C++ compiler"
+    advice = (
+        "Run `apt install g++ python3-dev`; without them vLLM ends at its first answer with log-probabilities."
+    )
+    return Check("compiler", Status.FAIL, found, advice)
 
 
 def models(settings: Settings) -> Check:

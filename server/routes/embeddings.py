@@ -20,7 +20,6 @@ from server.usage.estimate import text_tokens
 from server.wire import JsonResponse
 
 router = APIRouter()
-MODEL = "all-MiniLM-L6-v2"
 _TEXT: JsonSchemaValue = {"type": "string", "minLength": 1}
 _INPUT: JsonSchemaValue = {"anyOf": [_TEXT, {"type": "array", "items": _TEXT, "minItems": 1, "maxItems": 2048}]}
 
@@ -42,23 +41,24 @@ async def create_embeddings(request: Request, services: TheServices, principal: 
     """Return one unit vector for each text."""
     principal.require(Scope.KNOWLEDGE)
     asked = await read_body(request, EmbeddingRequest)
-    if asked.model != MODEL:
+    name = services.settings.embedding_name
+    if asked.model != name:
         raise ModelNotFound(asked.model)
-    texts = _texts(asked.input)
+    texts = _texts(asked.input, name)
     if asked.dimensions not in (None, services.embedder.dimensions):
         raise InvalidRequest(
-            f"{MODEL} gives {services.embedder.dimensions} dimensions, always. Leave dimensions out.",
+            f"{name} gives {services.embedder.dimensions} dimensions, always. Leave dimensions out.",
             code="unsupported_value",
             param="dimensions",
         )
     tokens = text_tokens(texts)
-    admission = services.meter.admit(principal, MODEL, prompt=tokens)
+    admission = services.meter.admit(principal, name, prompt=tokens)
     with admission.embedding():
         vectors = await anyio.to_thread.run_sync(services.embedder.embed, texts)
     return JsonResponse(
         {
             "object": "list",
-            "model": MODEL,
+            "model": name,
             "data": [
                 {"object": "embedding", "index": index, "embedding": vector}
                 for index, vector in enumerate(_encoded(vectors, asked.encoding_format))
@@ -69,13 +69,13 @@ async def create_embeddings(request: Request, services: TheServices, principal: 
     )
 
 
-def _texts(given: object) -> list[str]:
+def _texts(given: object, name: str) -> list[str]:
     texts = [given] if isinstance(given, str) else given
     if not isinstance(texts, list) or not 1 <= len(texts) <= 2048:
         raise InvalidRequest("input must be a text or 1 to 2048 texts.", code="invalid_value", param="input")
     if any(isinstance(item, int | list) for item in texts):
         raise InvalidRequest(
-            f"{MODEL} takes texts, not token numbers, which belong to another tokenizer. Send strings "
+            f"{name} takes texts, not token numbers, which belong to another tokenizer. Send strings "
             "(LangChain: check_embedding_ctx_length=False).",
             code="unsupported_value",
             param="input",

@@ -10,7 +10,6 @@ from core.errors import InvalidRequest, NotFound
 from core.principal import Principal, Scope
 from server.access import KeyHolder
 from server.requests import read_body
-from server.routes.embeddings import MODEL as EMBEDDING_MODEL
 from server.services import Services, TheServices
 from server.usage.answers import limit_headers
 from server.usage.estimate import text_tokens
@@ -70,7 +69,9 @@ async def search(request: Request, services: TheServices, principal: KeyHolder) 
         raise NotFound(
             f"No store {sorted(unknown)[0]!r}. GET /api/knowledge/stores lists them.", code="store_not_found"
         )
-    admission = services.meter.admit(principal, EMBEDDING_MODEL, prompt=text_tokens([asked.query]))
+    admission = services.meter.admit(
+        principal, services.settings.embedding_name, prompt=text_tokens([asked.query])
+    )
     with admission.embedding():
         result = await anyio.to_thread.run_sync(
             lambda: services.knowledge.search(

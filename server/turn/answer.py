@@ -21,15 +21,24 @@ class AnswerText:
     Args:
         passages: those in the prompt; with none, or with `cite` off, text passes untouched.
         note: put before the first piece.
+        closing: put after the last, unless the answer ends with it anyway.
         kept: takes each piece as it is sent, for those who keep texts.
     """
 
     def __init__(
-        self, passages: Sequence[Passage], *, cite: bool, note: str = "", kept: list[str] | None = None
+        self,
+        passages: Sequence[Passage],
+        *,
+        cite: bool,
+        note: str = "",
+        closing: str | None = None,
+        kept: list[str] | None = None,
     ) -> None:
         self._passages = passages
         self._filter = MarkerFilter(len(passages)) if cite and passages else None
         self._note = note
+        self._closing = closing
+        self._end = ""
         self._shift = 0
         self._sent: list[str] = []
         self._kept = kept
@@ -42,9 +51,20 @@ class AnswerText:
         """Return what was held back."""
         return self._send(self._filter.finish() if self._filter else "")
 
+    def close(self) -> str:
+        """Return what every answer of the persona in words ends with; call it last."""
+        if self._closing is None or not self._end or self._end.rstrip().endswith(self._closing):
+            return ""
+        closing = f"\n\n{self._closing}"
+        if self._kept is not None:
+            self._kept.append(closing)
+        return closing
+
     def _send(self, text: str) -> str:
         if text and self._note:
             text, self._shift, self._note = self._note + text, len(self._note), ""
+        if self._closing is not None:
+            self._end = (self._end + text)[-2 * len(self._closing) :]
         if self._filter:
             self._sent.append(text)
         if self._kept is not None:

@@ -29,7 +29,7 @@ async def whole_choice(
         message["reasoning"] = reasoning
     cited: set[int] = set()
     if content := given.get("content"):
-        message["content"] = text.feed(content) + text.finish()
+        message["content"] = text.feed(content) + text.finish() + ("" if calls else text.close())
         citations = await text.citations(embedder, context.persona.spec.retrieval.support)
         cited = {citation.index for citation in citations}
         if citations:

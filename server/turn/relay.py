@@ -26,6 +26,7 @@ class Relay:
         passages: those in the prompt.
         cite: whether markers are checked and citations sought.
         note: put before the first text of each answer.
+        closing: put after the last text of each answer.
         block: what the `repertory` key tells beside the turn's own facts.
     """
 
@@ -37,6 +38,7 @@ class Relay:
         *,
         cite: bool,
         note: str,
+        closing: str | None,
         block: Mapping[str, object],
     ) -> None:
         self._context = context
@@ -44,6 +46,7 @@ class Relay:
         self._passages = passages
         self._cite = cite
         self._note = note
+        self._closing = closing
         self._block = block
         self._texts: dict[int, AnswerText] = {}
         self._cited: set[int] = set()
@@ -51,7 +54,9 @@ class Relay:
     def opening(self, index: int = 0) -> bytes:
         """Return the frame that begins an answer."""
         kept = self._context.record.answer(index)
-        self._texts[index] = AnswerText(self._passages, cite=self._cite, note=self._note, kept=kept)
+        self._texts[index] = AnswerText(
+            self._passages, cite=self._cite, note=self._note, closing=self._closing, kept=kept
+        )
         return self._frame(index, Message(role="assistant", content="", refusal=None), None)
 
     def pass_on(self, frame: Frame, *, tools: bool) -> list[bytes]:
@@ -88,7 +93,10 @@ class Relay:
         index = choice["index"]
         text = self._texts[index]
         last = Message()
-        if rest := text.finish():
+        rest = text.finish()
+        if choice["finish_reason"] != "tool_calls":  # there are no words to close
+            rest += text.close()
+        if rest:
             last["content"] = rest
         citations = await text.citations(self._embedder, self._context.persona.spec.retrieval.support)
         self._cited |= {citation.index for citation in citations}

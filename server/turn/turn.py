@@ -54,6 +54,7 @@ class ChatTurn:
         self._salt = cache_salt(self._spec)
         self._caller = Caller(context, services.approvals, services.reported)
         self._native = self._spec.calling == "native" and bool(self._actions.operations)
+        self._closing = None if context.request.wants_json else self._spec.closing
         self._offered = {tool.function.name for tool in context.request.tools or ()}
 
     async def complete(self) -> Frame:
@@ -83,6 +84,7 @@ class ChatTurn:
             plan.found.passages,
             cite=self._cites(plan),
             note=self._note(plan),
+            closing=self._closing,
             block={"retrieval": plan.found.state.value},
         )
         if plan.fixed is not None:
@@ -221,7 +223,13 @@ class ChatTurn:
         choices, cited = [], set()
         for choice in upstream:
             kept = self._context.record.answer(choice["index"])
-            text = AnswerText(plan.found.passages, cite=self._cites(plan), note=self._note(plan), kept=kept)
+            text = AnswerText(
+                plan.found.passages,
+                cite=self._cites(plan),
+                note=self._note(plan),
+                closing=self._closing,
+                kept=kept,
+            )
             finished, numbers = await whole_choice(
                 self._context, self._services.embedder, choice, text, plan.found.passages
             )

@@ -43,7 +43,7 @@ def test_a_folder_that_is_no_adapter_is_refused_in_one_sentence(run: Run, tmp_pa
 def test_an_unknown_adapter_is_one_sentence_and_exit_code_1(run: Run) -> None:
     outcome = run("adapter", "show", "nobody")
     assert outcome.code == 1
-    assert outcome.err == "Error: No adapter is named 'nobody'. `repertory adapter list` shows them.\n"
+    assert outcome.err == "Error: No adapter is named 'nobody'. `repertory adapter list` shows them. (not_found)\n"
 
 
 def test_a_training_above_the_servable_rank_is_refused_before_it_starts(run: Run, tmp_path: Path) -> None:

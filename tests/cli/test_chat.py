@@ -97,7 +97,7 @@ def test_an_unknown_persona_is_one_sentence_and_exit_code_1(run: Run, api: Api) 
     api.answer("POST /v1/chat/completions", {"error": {"message": "The model 'x' does not exist."}}, status=404)
     outcome = run("--url", api.url, "chat", "x", "-m", "hi")
     assert outcome.code == 1
-    assert outcome.err == "Error: The model 'x' does not exist.\n"
+    assert outcome.err == "Error: The model 'x' does not exist. (upstream_failed)\n"
 
 
 def test_an_answer_that_breaks_off_is_a_failure(run: Run, api: Api) -> None:
@@ -112,7 +112,7 @@ def test_an_error_frame_after_the_first_words_is_shown(run: Run, api: Api) -> No
     api.answer("POST /v1/chat/completions", frames)
     outcome = run("--url", api.url, "chat", "support-agent", "-m", "hi")
     assert outcome.code == 1
-    assert outcome.err == "Error: The engine stopped.\n"
+    assert outcome.err == "Error: The engine stopped. (upstream_failed)\n"
 
 
 def test_a_failed_turn_at_the_terminal_leaves_the_conversation_usable(run: Run, api: Api) -> None:

@@ -135,6 +135,17 @@ def test_a_package_that_differs_from_the_lock_fails(settings: Configure, tmp_pat
     assert_says(installation.packages(settings(), tmp_path), Status.FAIL, "httpx", "make install")
 
 
+def test_a_missing_compiler_or_header_fails(
+    settings: Configure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert installation.compiler(settings()).status is Status.OK
+    assert installation.compiler(settings(), headers=tmp_path).found == "no Python.h"
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    told = installation.compiler(settings())
+    assert (told.status, told.found) == (Status.FAIL, "no C++ compiler")
+    assert "apt install g++ python3-dev" in told.advice
+
+
 def test_a_missing_model_fails(settings: Configure, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "models" / "base")
     assert_says(installation.models(settings()), Status.FAIL, "missing", "make install")

@@ -44,9 +44,9 @@ def test_the_scrum_coach_searches_at_once_and_files_after_approval() -> None:
     }
 
 
-def test_the_compliance_guide_is_told_to_point_at_legal_review() -> None:
+def test_every_answer_of_the_compliance_guide_ends_by_pointing_at_legal_review() -> None:
     spec = load_persona(ROOT / "personas/compliance-guide.yaml").spec
-    assert "legal review" in spec.instructions
+    assert spec.closing == "Please have legal review this (legal-review@pellworth.example)."
     assert all("legal-review@pellworth.example" in path.read_text("utf-8") for path in documents(spec.id))
 
 

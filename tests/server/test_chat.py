@@ -5,7 +5,7 @@ import pytest
 
 from server.engine_port import Readiness
 from tests.fakes.engine import Reply
-from tests.server.conftest import Gateway, text_of
+from tests.server.conftest import Gateway, Start, text_of
 
 pytestmark = pytest.mark.anyio
 WEATHER = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
@@ -80,6 +80,17 @@ async def test_nothing_but_openais_fields_reaches_a_client_that_asks_for_nothing
     assert set(answer) == {"id", "object", "created", "model", "choices", "usage"}
     assert set(answer["choices"][0]) == {"index", "message", "finish_reason", "logprobs"}
     assert "repertory" not in streamed
+
+
+@pytest.mark.parametrize(("base", "status"), [("base", 200), ("my-base", 200), ("other-base", 503)])
+async def test_a_persona_made_for_another_base_does_not_answer(start: Start, base: str, status: int) -> None:
+    made = f"id: made\nname: Made\ninstructions: You are.\nmodel: {{base: {base}}}\n"
+    async with start({"made": made}, base_model="/srv/models/my-base") as gateway, gateway.http() as http:
+        body = {"model": "made", "messages": [{"role": "user", "content": "Hi"}]}
+        answer = await http.post("/v1/chat/completions", json=body)
+    assert answer.status_code == status, answer.text
+    if status == 503:
+        assert answer.json()["error"]["code"] == "base_model_differs"
 
 
 async def test_client_system_messages_follow_the_instructions_fenced(gateway: Gateway) -> None:

@@ -265,6 +265,14 @@ TABLE = (
     ),
     Line(
         "conversation",
+        "an answer in words ends as its persona wants, however it is asked for; nothing else does",
+        (
+            "test_streams::test_every_answer_ends_as_its_persona_wants_streamed_or_not",
+            "test_streams::test_what_is_no_answer_in_words_has_no_ending",
+        ),
+    ),
+    Line(
+        "conversation",
         "a client gets calls of the tools that it offered, and of no others",
         (
             "test_conversations::test_a_tool_that_nobody_offered_is_refused_to_the_model_and_not_sent_to_the_client",

@@ -169,6 +169,45 @@ def test_the_official_client_reads_through_the_comments_that_bridge_silence(star
     assert chunks[-1].choices[0].finish_reason == "stop"
 
 
+CLOSED = "id: closed\nname: Closed\ninstructions: You advise.\nclosing: Ask legal.\n"
+CLOSED += "knowledge: {paths: [knowledge/library]}\nretrieval: {floor: 0.2, when_nothing_found: decline}\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "question", "ending"),
+    [
+        ("The library opens at nine [1].", QUESTION, "opens at nine [1].\n\nAsk legal."),
+        ("It opens at nine. Ask legal.", QUESTION, "It opens at nine. Ask legal."),
+        ("", "xyzzy", "so I cannot answer it.\n\nAsk legal."),
+    ],
+    ids=["added", "already there", "declined"],
+)
+async def test_every_answer_ends_as_its_persona_wants_streamed_or_not(
+    start: Start, said: str, question: str, ending: str
+) -> None:
+    async with start({"closed": CLOSED}) as gateway:
+        gateway.engine.will(*[said] * 2)
+        whole = (await gateway.ask("closed", question)).choices[0].message
+        chunks = await gateway.stream("closed", question)
+        assert whole.content is not None
+        assert whole.content.endswith(ending)
+        assert text_of(chunks) == whole.content
+        for annotation in whole.annotations or []:
+            cited = annotation.url_citation
+            assert "legal" not in whole.content[cited.start_index : cited.end_index]
+
+
+async def test_what_is_no_answer_in_words_has_no_ending(start: Start) -> None:
+    async with start({"closed": CLOSED}) as gateway:
+        gateway.engine.will('{"open": 9}', *[TWO_CALLS] * 2)
+        json_answer = await gateway.ask("closed", QUESTION, response_format=JSON)
+        assert json_answer.choices[0].message.content == '{"open": 9}'
+        called = (await gateway.ask("closed", QUESTION, tools=[WEATHER])).choices[0].message
+        streamed = await gateway.stream("closed", QUESTION, tools=[WEATHER])
+        assert not called.content
+        assert text_of(streamed) == ""
+
+
 async def test_strict_validation_takes_every_kind_of_whole_answer(clerk: Gateway) -> None:
     """The SDK checks each field of what it receives; nothing of vLLM's own may be left over."""
     clerk.engine.will("Hi.", Reply("Odd.", finish="eos_found"), TWO_CALLS, "It opens at nine [1].", "Hi.")
