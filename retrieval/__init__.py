@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from retrieval.records import (
         Document,
         FileFailure,
+        FileWarning,
         Passage,
         SearchResult,
         StoreStatus,
@@ -29,6 +30,7 @@ __all__ = [
     "Document",
     "Embedder",
     "FileFailure",
+    "FileWarning",
     "Knowledge",
     "MarkerFilter",
     "Passage",
