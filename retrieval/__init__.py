@@ -1,19 +1,28 @@
-"""Documents in, cited passages out."""
+"""Documents in, cited passages out.
 
-from retrieval.citations import SUPPORT_THRESHOLD, Citation, attribute
-from retrieval.embedder import Embedder
-from retrieval.knowledge import Knowledge
-from retrieval.markers import MarkerFilter
-from retrieval.records import (
-    Document,
-    FileFailure,
-    Passage,
-    SearchResult,
-    StoreStatus,
-    SyncProgress,
-    SyncReport,
-    TextEmbedder,
-)
+A name is imported when it is first asked for: the small processes that start from this package, one for each file
+that is parsed, must not load SQLAlchemy and LangChain to read a PDF.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from retrieval.citations import SUPPORT_THRESHOLD, Citation, attribute
+    from retrieval.embedder import Embedder
+    from retrieval.knowledge import Knowledge
+    from retrieval.markers import MarkerFilter
+    from retrieval.records import (
+        Document,
+        FileFailure,
+        FileWarning,
+        Passage,
+        SearchResult,
+        StoreStatus,
+        SyncProgress,
+        SyncReport,
+        TextEmbedder,
+    )
 
 __all__ = [
     "SUPPORT_THRESHOLD",
@@ -21,6 +30,7 @@ __all__ = [
     "Document",
     "Embedder",
     "FileFailure",
+    "FileWarning",
     "Knowledge",
     "MarkerFilter",
     "Passage",
@@ -31,3 +41,19 @@ __all__ = [
     "TextEmbedder",
     "attribute",
 ]
+
+_ELSEWHERE = {
+    "SUPPORT_THRESHOLD": "citations",
+    "Citation": "citations",
+    "Embedder": "embedder",
+    "Knowledge": "knowledge",
+    "MarkerFilter": "markers",
+    "attribute": "citations",
+}
+"""Name → module; those that are not here are records."""
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_ELSEWHERE.get(name, 'records')}"), name)

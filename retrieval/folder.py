@@ -1,4 +1,4 @@
-"""A folder of Markdown and text, read with care. Knows files and encodings, nothing of passages or stores."""
+"""A folder of files, read with care. Knows names, links and sizes; nothing of formats, passages or stores."""
 
 import os
 import stat
@@ -7,24 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import InvalidRequest
+from retrieval.parsing import FileRefusedError, check_readable
 
-MARKDOWN_SUFFIXES = frozenset({".md", ".markdown"})
-TEXT_SUFFIXES = frozenset({".txt", ".text"})
-MAX_FILE_BYTES = 8_000_000
-
-
-class FileRefusedError(Exception):
-    """This file cannot be taken in.
-
-    Attributes:
-        keeps_last_good: True where the file is still there but unreadable, so that what was read of it
-            before stays; False where nothing of it should be served any more.
-    """
-
-    def __init__(self, reason: str, *, keeps_last_good: bool) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.keeps_last_good = keeps_last_good
+MAX_TEXT_BYTES = 8_000_000
+MAX_DOCUMENT_BYTES = 64_000_000
+"""Of a file that is parsed in a process of its own: pictures make these large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +37,17 @@ def entries(folder: Path) -> list[FolderEntry]:
     return sorted(_walk(folder), key=lambda entry: entry.path)
 
 
-def read_text(entry: FolderEntry, folder: Path, max_bytes: int = MAX_FILE_BYTES) -> str:
-    """Return the text of a file, with line feeds as line ends and without a byte order mark.
+def read_bytes(entry: FolderEntry, folder: Path, max_bytes: int) -> bytes:
+    """Return the bytes of a file.
 
     Raises:
-        FileRefusedError: the file is of another kind, leads out of the folder, is too large, or is no text.
+        FileRefusedError: the file is of a kind that is not read, leads out of the folder, is too large, or cannot
+            be opened.
     """
     try:
-        return _decode(_read_bytes(entry, folder.resolve(), max_bytes))
+        return _read_bytes(entry, folder.resolve(), max_bytes)
     except OSError as error:
-        raise FileRefusedError(
-            f"It cannot be read ({error.strerror or error}). Check its permissions.", keeps_last_good=True
-        ) from error
+        raise FileRefusedError(f"It cannot be read ({error.strerror or error}). Check its permissions.") from error
 
 
 def _walk(folder: Path) -> Iterator[FolderEntry]:
@@ -91,11 +77,7 @@ def _read_bytes(entry: FolderEntry, folder: Path, max_bytes: int) -> bytes:
         raise FileRefusedError("It is a link to a folder. Copy the folder instead.", keeps_last_good=False)
     if not stat.S_ISREG(status.st_mode):
         raise FileRefusedError("It is not a regular file. Remove it from the folder.", keeps_last_good=False)
-    if entry.location.suffix.lower() not in MARKDOWN_SUFFIXES | TEXT_SUFFIXES:
-        raise FileRefusedError(
-            "Only Markdown (.md, .markdown) and text (.txt, .text) are read. Convert it, or move it away.",
-            keeps_last_good=False,
-        )
+    check_readable(entry.path)
     if status.st_size > max_bytes:
         raise _too_large(max_bytes)
     with target.open("rb") as stream:
@@ -105,24 +87,5 @@ def _read_bytes(entry: FolderEntry, folder: Path, max_bytes: int) -> bytes:
     return content
 
 
-def _decode(content: bytes) -> str:
-    encoding = "utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
-    try:
-        text = content.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise FileRefusedError(
-            f"It is not UTF-8 text (byte {error.start + 1}). Save it as UTF-8.", keeps_last_good=True
-        ) from error
-    if "\0" in text:
-        raise FileRefusedError(
-            "It holds NUL characters, so it is no text. Save it as UTF-8 text.", keeps_last_good=True
-        )
-    if not text.strip():
-        raise FileRefusedError("It is empty. Write something into it or remove it.", keeps_last_good=False)
-    return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
 def _too_large(max_bytes: int) -> FileRefusedError:
-    return FileRefusedError(
-        f"It is larger than {max_bytes / 1e6:g} MB. Split it into several files.", keeps_last_good=True
-    )
+    return FileRefusedError(f"It is larger than {max_bytes / 1e6:g} MB. Split it into several files.")

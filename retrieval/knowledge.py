@@ -16,6 +16,7 @@ from core.errors import NotFound, Unavailable
 from retrieval import shelf
 from retrieval.index_cache import IndexCache
 from retrieval.lexicon import LexicalHits, Lexicon
+from retrieval.parsing import Parser
 from retrieval.ranking import fused, varied
 from retrieval.records import (
     Document,
@@ -50,13 +51,16 @@ class _Candidates:
 class Knowledge:
     """All stores of a server. Safe for many threads; syncs run one after the other beside searches."""
 
-    def __init__(self, database: Database, embedder: TextEmbedder, index_dir: Path) -> None:
+    def __init__(
+        self, database: Database, embedder: TextEmbedder, index_dir: Path, parser: Parser | None = None
+    ) -> None:
         self._database = database
         self._embedder = embedder
         self._indexes = IndexCache(database, index_dir)
         self._lexicon = Lexicon()
         self._vectors = RowCache[Vectors](_HELD_ROWS)
         self._passages = RowCache[Passage](_HELD_ROWS)
+        self._parser = parser or Parser()
         self._syncing = threading.Lock()
 
     def sync(self, store: str, folder: Path, progress: Callable[[SyncProgress], None] | None = None) -> SyncReport:
@@ -64,17 +68,21 @@ class Knowledge:
 
         Raises:
             InvalidRequest: the folder does not exist.
-            Unavailable: the embedder or the database is away; the next sync goes on from there.
+            Unavailable: the embedder, the parser or the database is away; the next sync goes on from there.
         """
         with self._syncing:
             try:
-                return FolderSync(self._database, self._embedder, store, folder, progress).run()
+                return FolderSync(self._database, self._embedder, self._parser, store, folder, progress).run()
             finally:
                 self._lexicon.forget()
                 with self._database.read() as connection:
                     known = shelf.find_store(connection, store)
                 if known is not None:
                     self._indexes.refresh(store)
+
+    def close(self) -> None:
+        """Parse no further file: a sync that runs ends at the next one that takes a parser. Searches go on."""
+        self._parser.close()
 
     def search(
         self,

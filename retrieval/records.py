@@ -7,6 +7,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from retrieval.parsing import page_unit
+
 Vectors = npt.NDArray[np.float32]
 """Float32; a row is of unit length."""
 
@@ -35,6 +37,7 @@ class Passage:
         end: character after the last; `document.text[start:end] == text`.
         cosine: raw cosine of passage and query.
         score: fused score, 0 to 1, comparable within one search only.
+        page: page, slide or sheet of the document, counted from 1; None where it has none.
         vector: the stored embedding, for attribution.
     """
 
@@ -49,7 +52,13 @@ class Passage:
     end: int
     cosine: float
     score: float
+    page: int | None = None
     vector: Vectors | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def place(self) -> str:
+        """The page as people call it, such as `slide 3`; empty where the document has none."""
+        return "" if self.page is None else f"{page_unit(self.path)} {self.page}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +122,20 @@ class FileFailure:
 
 
 @dataclass(frozen=True, slots=True)
+class FileWarning:
+    """A file that was taken in, but not whole, and what was left out, in words for its owner."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class SyncReport:
-    """What a sync did. Paths are relative to the store's folder."""
+    """What a sync did. Paths are relative to the store's folder.
+
+    Attributes:
+        warnings: of all files that the store holds, also of those that did not change.
+    """
 
     store: str
     added: tuple[str, ...]
@@ -122,6 +143,7 @@ class SyncReport:
     removed: tuple[str, ...]
     unchanged: int
     failures: tuple[FileFailure, ...]
+    warnings: tuple[FileWarning, ...]
     passages_embedded: int
     seconds: float
 

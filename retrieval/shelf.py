@@ -11,7 +11,7 @@ import numpy as np
 from sqlalchemy import Connection, RowMapping, delete, func, insert, select, text, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from retrieval.records import Document, Passage, StoreStatus, Vectors
+from retrieval.records import Document, FileWarning, Passage, StoreStatus, Vectors
 from retrieval.splitting import Piece, embedding_text
 from retrieval.tables import documents, passages, stores, vectors
 from retrieval.vector_index import Rows
@@ -46,6 +46,7 @@ class NewDocument:
     content_hash: str
     pieces: Sequence[Piece]
     hashes: Sequence[str]
+    warning: str = ""
 
 
 def document_id(store: str, path: str) -> str:
@@ -79,6 +80,16 @@ def content_hashes(connection: Connection, store_id: int) -> dict[str, str]:
     return {row.path: row.content_hash for row in connection.execute(query)}
 
 
+def warnings(connection: Connection, store_id: int) -> list[FileWarning]:
+    """Return what was left out of the documents that the store holds."""
+    query = (
+        select(documents.c.path, documents.c.warning)
+        .where(documents.c.store_id == store_id, documents.c.warning.is_not(None))
+        .order_by(documents.c.path)
+    )
+    return [FileWarning(row.path, row.warning) for row in connection.execute(query)]
+
+
 def put_document(
     connection: Connection, store: Store, document: NewDocument, new_vectors: Mapping[str, bytes]
 ) -> None:
@@ -92,6 +103,7 @@ def put_document(
             title=document.title,
             text=document.text,
             content_hash=document.content_hash,
+            warning=document.warning or None,
         )
     )
     put_vectors(connection, store.embedder, new_vectors)
@@ -106,6 +118,7 @@ def put_document(
             "start": piece.start,
             "end": piece.end,
             "text_hash": text_hash,
+            "page": piece.page,
         }
         for piece, text_hash in zip(document.pieces, document.hashes, strict=True)
     ]
@@ -229,6 +242,7 @@ def passage_texts(connection: Connection, rows: Iterable[int]) -> dict[int, Pass
                 end=row.end,
                 cosine=0.0,
                 score=0.0,
+                page=row.page,
             )
     return found
 

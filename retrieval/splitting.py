@@ -2,15 +2,17 @@
 
 Owns sizes and character ranges; knows no files, no vectors. No character that is not white space, and no
 line but a heading, is lost: `text[piece.start:piece.end] == piece.text`, and headings come back as the
-piece's `heading`.
+piece's `heading`. No piece crosses a page.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from langchain_text_splitters import RecursiveCharacterTextSplitter
+from langchain_text_splitters import Language, RecursiveCharacterTextSplitter
+
+from retrieval.parsing import Page
 
 SPLITTER_VERSION = "1"
 """Part of a document's content hash: raising it splits every document anew at the next sync."""
@@ -24,12 +26,13 @@ _SEPARATORS = ["\n\n", "\n", ". ", "? ", "! ", "; ", ", ", " ", ""]
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A passage to be: its place in the text and the headings above it, joined by ` > `."""
+    """A passage to be: its place in the text, the headings above it, joined by ` > `, and its page, if any."""
 
     heading: str
     text: str
     start: int
     end: int
+    page: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +51,25 @@ def title_of(text: str, fallback: str, *, markdown: bool) -> str:
     return fallback
 
 
-def split(text: str, *, markdown: bool) -> list[Piece]:
+def split(text: str, *, markdown: bool, pages: Sequence[Page] = (), language: str = "") -> list[Piece]:
     """Cut `text` into pieces of at most 800 characters.
 
     A short section joins its neighbour while both fit in one piece; a long one is cut at paragraphs, lines,
-    sentences, words, in this order of preference.
+    sentences, words, in this order of preference, and source code rather where a definition begins.
+
+    Args:
+        text: the whole document.
+        markdown: whether lines that look like headings are headings.
+        pages: each is split for itself; what lies between them is white space.
+        language: of source code, as LangChain calls it; empty for prose.
     """
-    sections = _merged(text, _sections(text)) if markdown else []
-    pieces = [piece for section in sections for piece in _pieces(text, section)]
-    return pieces or list(_pieces(text, _Section((), 0, len(text))))
+    if not pages:
+        return list(_page(text, _Section((), 0, len(text)), None, language, markdown=markdown))
+    found: list[Piece] = []
+    for page in pages:
+        whole = _Section((page.heading,) if page.heading else (), page.start, page.end)
+        found += _page(text, whole, page.number, language, markdown=markdown)
+    return found
 
 
 def embedding_text(title: str, heading: str, words: str) -> str:
@@ -80,15 +93,21 @@ def _headings(text: str) -> Iterator[tuple[int, str, int, int]]:
         position += len(line)
 
 
-def _sections(text: str) -> list[_Section]:
+def _page(text: str, whole: _Section, page: int | None, language: str, *, markdown: bool) -> list[Piece]:
+    sections = _merged(text, _sections(text, whole)) if markdown else []
+    pieces = [piece for section in sections for piece in _pieces(text, section, page, language)]
+    return pieces or list(_pieces(text, whole, page, language))  # what has but headings is still found
+
+
+def _sections(text: str, whole: _Section) -> list[_Section]:
     sections: list[_Section] = []
     above: list[tuple[int, str]] = []
-    start = 0
-    for level, words, heading_start, heading_end in _headings(text):
-        sections.append(_Section(_path(above), start, heading_start))
+    start = whole.start
+    for level, words, heading_start, heading_end in _headings(text[whole.start : whole.end]):
+        sections.append(_Section(_path(above), start, whole.start + heading_start))
         above = [(other, name) for other, name in above if other < level] + [(level, words)]
-        start = heading_end
-    sections.append(_Section(_path(above), start, len(text)))
+        start = whole.start + heading_end
+    sections.append(_Section(_path(above), start, whole.end))
     return [section for section in sections if text[section.start : section.end].strip()]
 
 
@@ -113,23 +132,26 @@ def _merged(text: str, sections: list[_Section]) -> list[_Section]:
     return merged
 
 
-def _pieces(text: str, section: _Section) -> Iterator[Piece]:
+def _pieces(text: str, section: _Section, page: int | None, language: str) -> Iterator[Piece]:
     position = section.start
-    for part in _splitter().split_text(text[section.start : section.end]):
+    for part in _splitter(language).split_text(text[section.start : section.end]):
         start = position + len(part) - len(part.lstrip())
         end = position + len(part.rstrip())
         position += len(part)
         if start < end:
-            yield Piece(" > ".join(section.headings), text[start:end], start, end)
+            yield Piece(" > ".join(section.headings), text[start:end], start, end, page)
 
 
 @cache
-def _splitter() -> RecursiveCharacterTextSplitter:
-    # With the separators kept and nothing stripped, the parts joined are the text: ranges stay exact.
+def _splitter(language: str) -> RecursiveCharacterTextSplitter:
+    # With the separators kept and nothing stripped, the parts joined are the text: ranges stay exact. Prose ends
+    # with its separator (a full stop), a definition begins with it (`class`).
+    own = RecursiveCharacterTextSplitter.get_separators_for_language(Language(language)) if language else None
     return RecursiveCharacterTextSplitter(
-        separators=_SEPARATORS,
+        separators=own or _SEPARATORS,
+        is_separator_regex=own is not None,
         chunk_size=MAX_CHARACTERS,
         chunk_overlap=0,
-        keep_separator="end",
+        keep_separator="start" if own else "end",
         strip_whitespace=False,
     )

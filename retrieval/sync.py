@@ -6,14 +6,15 @@ sync goes on from there. Vectors are laid down before that, where a repeated syn
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.database import Database
 from retrieval import shelf
-from retrieval.folder import MARKDOWN_SUFFIXES, FileRefusedError, FolderEntry, entries, read_text
-from retrieval.records import FileFailure, SyncProgress, SyncReport, TextEmbedder
+from retrieval.folder import MAX_DOCUMENT_BYTES, MAX_TEXT_BYTES, FolderEntry, entries, read_bytes
+from retrieval.parsing import FileRefusedError, ParsedDocument, Parser, format_of, language_of
+from retrieval.records import FileFailure, FileWarning, SyncProgress, SyncReport, TextEmbedder
 from retrieval.shelf import NewDocument, Store
 from retrieval.splitting import SPLITTER_VERSION, embedding_text, split, title_of
 
@@ -37,10 +38,17 @@ class FolderSync:
     """One sync of one store; made for the call and thrown away."""
 
     def __init__(
-        self, database: Database, embedder: TextEmbedder, name: str, folder: Path, progress: Progress | None
+        self,
+        database: Database,
+        embedder: TextEmbedder,
+        parser: Parser,
+        name: str,
+        folder: Path,
+        progress: Progress | None,
     ) -> None:
         self._database = database
         self._embedder = embedder
+        self._parser = parser
         self._folder = folder
         self._progress = progress
         self._tally = _Tally()
@@ -52,7 +60,7 @@ class FolderSync:
 
         Raises:
             InvalidRequest: the folder does not exist.
-            Unavailable: the embedder or the database is away; what is done is done.
+            Unavailable: the embedder, the parser or the database is away; what is done is done.
         """
         began = time.monotonic()
         found = entries(self._folder)
@@ -69,8 +77,10 @@ class FolderSync:
             if self._tally.added or self._tally.updated or self._tally.removed:
                 shelf.forget_unused_vectors(connection, self._embedder.model_id)
             shelf.change_store(connection, store.id, synced_at=time.time())
+        with self._database.read() as connection:
+            warnings = shelf.warnings(connection, store.id)
         self._report("")
-        return self._reported(time.monotonic() - began)
+        return self._reported(warnings, time.monotonic() - began)
 
     def _opened(self) -> Store:
         with self._database.write() as connection:
@@ -109,24 +119,28 @@ class FolderSync:
 
     def _take(self, store: Store, entry: FolderEntry, held: Mapping[str, str]) -> None:
         try:
-            text = read_text(entry, self._folder)
+            content = read_bytes(
+                entry, self._folder, MAX_DOCUMENT_BYTES if format_of(entry.path) else MAX_TEXT_BYTES
+            )
+            content_hash = _hash(f"{SPLITTER_VERSION}\0{self._parser.identity(content, entry.path)}")
+            changed = held.get(entry.path) != content_hash
+            document = self._parser.parse(content, entry.path) if changed else None
         except FileRefusedError as refusal:
             self._tally.failures.append(FileFailure(entry.path, refusal.reason))
             if refusal.keeps_last_good:
                 self._tally.kept.add(entry.path)
             return
         self._tally.kept.add(entry.path)
-        content_hash = _hash(f"{SPLITTER_VERSION}\0{text}")
-        if held.get(entry.path) == content_hash:
+        if document is None:
             self._tally.unchanged += 1
             return
-        self._write(store, entry, text, content_hash)
+        self._write(store, entry, document, content_hash)
         (self._tally.updated if entry.path in held else self._tally.added).append(entry.path)
 
-    def _write(self, store: Store, entry: FolderEntry, text: str, content_hash: str) -> None:
-        markdown = entry.location.suffix.lower() in MARKDOWN_SUFFIXES
-        title = title_of(text, Path(entry.path).stem.replace("_", " ").replace("-", " "), markdown=markdown)
-        pieces = split(text, markdown=markdown)
+    def _write(self, store: Store, entry: FolderEntry, read: ParsedDocument, content_hash: str) -> None:
+        name = Path(entry.path).stem.replace("_", " ").replace("-", " ")
+        title = title_of(read.text, name, markdown=read.markdown)
+        pieces = split(read.text, markdown=read.markdown, pages=read.pages, language=language_of(entry.path))
         texts = [embedding_text(title, piece.heading, piece.text) for piece in pieces]
         hashes = [_hash(words) for words in texts]
         by_hash = dict(zip(hashes, texts, strict=True))
@@ -140,10 +154,11 @@ class FolderSync:
             id=shelf.document_id(self._name, entry.path),
             path=entry.path,
             title=title,
-            text=text,
+            text=read.text,
             content_hash=content_hash,
             pieces=pieces,
             hashes=hashes,
+            warning=read.warning,
         )
         with self._database.write() as connection:
             shelf.put_document(connection, store, document, vectors)
@@ -168,7 +183,7 @@ class FolderSync:
             done, total = self._files
             self._progress(SyncProgress(self._name, path, done, total, self._tally.embedded))
 
-    def _reported(self, seconds: float) -> SyncReport:
+    def _reported(self, warnings: Sequence[FileWarning], seconds: float) -> SyncReport:
         tally = self._tally
         return SyncReport(
             store=self._name,
@@ -177,6 +192,7 @@ class FolderSync:
             removed=tuple(tally.removed),
             unchanged=tally.unchanged,
             failures=tuple(tally.failures),
+            warnings=tuple(warnings),
             passages_embedded=tally.embedded,
             seconds=seconds,
         )

@@ -48,6 +48,8 @@ documents = Table(
     Column("title", String, nullable=False),
     Column("text", Text, nullable=False),
     Column("content_hash", String, nullable=False),
+    # What of the file was left out, in words; null if nothing was.
+    Column("warning", Text),
     UniqueConstraint("store_id", "path"),
 )
 
@@ -64,6 +66,7 @@ passages = Table(
     Column("start", Integer, nullable=False),
     Column("end", Integer, nullable=False),
     Column("text_hash", String, nullable=False),
+    Column("page", Integer),
     Index("retrieval_passages_by_store", "store_id"),
     Index("retrieval_passages_by_document", "document_id"),
     Index("retrieval_passages_by_text", "text_hash"),

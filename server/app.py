@@ -113,6 +113,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         watch = partial(services.personas.watch, services.sync.run)
         background.start_soon(kept_running, "Watching the persona files", watch)
         yield
+        services.knowledge.close()  # a thread cannot be cancelled
         background.cancel_scope.cancel()
     await services.personas.aclose()
     if services.traces is not None:

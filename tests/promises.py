@@ -69,9 +69,11 @@ PROMISES = (
     ),
     Promise(
         "sync-changes",
-        "Files in a knowledge folder (Markdown, text) are read at the start and when personas change, and only "
-        "what changed is embedded again.",
+        "Files in a knowledge folder (Markdown, text, PDF, DOCX, PPTX, XLSX, HTML, CSV, JSON, EML, source code) "
+        "are read at the start and when personas change, and only what changed is embedded again.",
         (
+            "tests/retrieval/parsing/test_formats.py",
+            "tests/retrieval/test_documents.py::test_unchanged_bytes_are_not_parsed_again_and_their_warning_stays",
             "tests/retrieval/test_sync.py::test_second_sync_of_the_same_folder_embeds_nothing",
             "tests/retrieval/test_sync.py::test_only_the_changed_passage_of_a_changed_file_is_embedded_again",
         ),
@@ -80,6 +82,26 @@ PROMISES = (
         "sync-crash",
         "A crash in between leaves each document old or new, never torn.",
         ("tests/retrieval/test_crash.py::test_killed_sync_leaves_each_document_old_or_new",),
+    ),
+    Promise(
+        "pages",
+        "A citation from a PDF, a presentation or a workbook names the page, slide or sheet.",
+        (
+            "tests/server/test_knowledge.py::test_a_pdf_is_found_and_cited_with_its_page",
+            "tests/retrieval/test_documents.py"
+            "::test_a_slide_or_sheet_is_called_so_and_a_heading_of_word_is_in_the_path",
+            "tests/retrieval/test_splitting.py::test_no_piece_crosses_a_page_and_each_page_has_one",
+        ),
+    ),
+    Promise(
+        "fails-alone",
+        "Each of these files is parsed in a process of its own with bounds on time and memory: a broken or "
+        "hostile one fails alone.",
+        (
+            "tests/retrieval/parsing/test_hostile.py",
+            "tests/retrieval/test_documents.py"
+            "::test_a_hostile_file_fails_alone_and_what_was_read_of_it_before_stays",
+        ),
     ),
     Promise(
         "clients",

@@ -43,6 +43,7 @@ class Hit(_Answer):
     title: str
     heading: str
     text: str
+    page: int | None = None
     score: float
     cosine: float
 

@@ -39,6 +39,7 @@ def search(
     as_json: AsJson = False,
 ) -> None:
     """Show the passages that a question would find, best first."""
+    from retrieval.parsing import page_unit
     from server.cli.answers import Hit
     from server.cli.gateway import read
 
@@ -52,7 +53,8 @@ def search(
         return
     hits = read(Hit, body)
     for number, hit in enumerate(hits, 1):
-        typer.secho(f"[{number}] {hit.title} > {hit.heading}", bold=True)
+        page = "" if hit.page is None else f", {page_unit(hit.path)} {hit.page}"
+        typer.secho(f"[{number}] {hit.title} > {hit.heading}{page}", bold=True)
         typer.echo(f"    {hit.path}  score {hit.score:.2f}  cosine {hit.cosine:.2f}")
         typer.echo(textwrap.indent(textwrap.fill(" ".join(hit.text.split()), 96), "    ") + "\n")
     if not hits:

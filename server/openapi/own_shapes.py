@@ -119,6 +119,7 @@ class Hit(Shape):
     text: str
     start: int
     end: int
+    page: int | None
     score: float
     cosine: float
 

@@ -92,6 +92,7 @@ async def search(request: Request, services: TheServices, principal: KeyHolder) 
             "text": one.text,
             "start": one.start,
             "end": one.end,
+            "page": one.page,
             "score": float(one.score),
             "cosine": float(one.cosine),
         }

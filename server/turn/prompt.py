@@ -57,8 +57,9 @@ def with_passages(question: str, passages: Sequence[Passage]) -> str:
 
 
 def heading_of(passage: Passage) -> str:
-    """Return where a passage stands: the document's title and the headings above it."""
-    return f"{passage.title} > {passage.heading}" if passage.heading else passage.title
+    """Return where a passage stands: the document's title, the headings above it, and its page if there is one."""
+    headings = f"{passage.title} > {passage.heading}" if passage.heading else passage.title
+    return f"{headings}, {passage.place}" if passage.place else headings
 
 
 def history(messages: Sequence[ChatMessage]) -> list[Message]:

@@ -57,10 +57,11 @@ def test_a_refused_key_says_where_the_key_comes_from(run: Run, api: Api) -> None
 
 def test_a_search_shows_where_each_passage_stands(run: Run, api: Api) -> None:
     hit = {
-        "path": "returns.md",
+        "path": "returns.pdf",
         "title": "Returns",
         "heading": "Limit",
         "text": "Thirty days.",
+        "page": 3,
         "score": 1,
         "cosine": 0.5,
     }
@@ -68,8 +69,8 @@ def test_a_search_shows_where_each_passage_stands(run: Run, api: Api) -> None:
     outcome = run(
         "--url", api.url, "knowledge", "search", "how long", "--persona", "support-agent", "--top-k", "2"
     )
-    assert "[1] Returns > Limit" in outcome.out
-    assert "returns.md  score 1.00  cosine 0.50" in outcome.out
+    assert "[1] Returns > Limit, page 3" in outcome.out
+    assert "returns.pdf  score 1.00  cosine 0.50" in outcome.out
     assert api.requests[0].body == {"query": "how long", "top_k": 2, "persona": "support-agent"}
 
 
@@ -90,11 +91,12 @@ def test_an_override_without_a_reason_is_a_usage_error(run: Run, api: Api) -> No
     assert api.requests == []
 
 
-def test_a_refused_release_ends_with_the_servers_sentence(run: Run, api: Api) -> None:
+def test_a_refused_release_ends_with_the_servers_sentence_and_code(run: Run, api: Api) -> None:
     message = "The version 'support-agent@2' was not evaluated."
-    api.answer("POST /api/adapters/support-agent/use", {"error": {"message": message}}, status=409)
+    refusal = {"error": {"message": message, "code": "override_needed"}}
+    api.answer("POST /api/adapters/support-agent/use", refusal, status=409)
     outcome = run("--url", api.url, "adapter", "use", "support-agent", "2")
-    assert (outcome.code, outcome.err) == (1, f"Error: {message}\n")
+    assert (outcome.code, outcome.err) == (1, f"Error: {message} (override_needed)\n")
 
 
 def test_a_rollback_names_the_version_that_answers_again(run: Run, api: Api) -> None:

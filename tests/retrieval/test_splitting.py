@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from retrieval.parsing import Page
 from retrieval.splitting import MAX_CHARACTERS, split, title_of
 
 _LINES = st.lists(
@@ -12,6 +13,9 @@ _LINES = st.lists(
     ),
     max_size=25,
 ).map("\n".join)
+
+_LANGUAGES = ["c", "cpp", "csharp", "go", "java", "js", "php", "python", "ruby", "rust", "ts"]
+_WORDS_OF_CODE = ["\nclass ", "\ndef ", "\n\tdef ", "\nfunc ", "\nif ", "\n\n", "x" * 300, " = 1", "\n", " ", "}"]
 
 
 @given(text=_LINES, markdown=st.booleans())
@@ -29,6 +33,52 @@ def test_plain_text_loses_only_white_space(text: str) -> None:
     joined = "".join("".join(piece.text.split()) for piece in split(text, markdown=False))
 
     assert joined == "".join(text.split())
+
+
+@given(pages=st.lists(_LINES.filter(str.strip), min_size=1, max_size=4), markdown=st.booleans())
+def test_no_piece_crosses_a_page_and_each_page_has_one(pages: list[str], markdown: bool) -> None:
+    text = "\n\n".join(pages)
+    starts = [sum(len(page) + 2 for page in pages[:number]) for number in range(len(pages))]
+    spans = [
+        Page(start, start + len(page), n) for n, (start, page) in enumerate(zip(starts, pages, strict=True), 1)
+    ]
+
+    pieces = split(text, markdown=markdown, pages=spans)
+
+    assert all(text[piece.start : piece.end] == piece.text for piece in pieces)
+    assert {piece.page for piece in pieces} == set(range(1, len(pages) + 1))
+    for piece in pieces:
+        span = spans[(piece.page or 0) - 1]
+        assert span.start <= piece.start < piece.end <= span.end
+
+
+@given(text=_LINES | st.lists(st.sampled_from(_WORDS_OF_CODE)).map("".join), language=st.sampled_from(_LANGUAGES))
+def test_source_code_loses_only_white_space(text: str, language: str) -> None:
+    pieces = split(text, markdown=False, language=language)
+
+    assert all(text[piece.start : piece.end] == piece.text for piece in pieces)
+    assert all(0 < len(piece.text) <= MAX_CHARACTERS for piece in pieces)
+    assert "".join("".join(piece.text.split()) for piece in pieces) == "".join(text.split())
+
+
+def test_source_code_is_cut_where_a_definition_begins() -> None:
+    body = "    value = value + 1\n" * 25
+    text = "".join(f"def function_{number}(value):\n{body}\n" for number in range(4))
+
+    pieces = split(text, markdown=False, language="python")
+
+    assert [piece.text.splitlines()[0] for piece in pieces] == [f"def function_{n}(value):" for n in range(4)]
+
+
+def test_a_page_of_headings_alone_keeps_its_words() -> None:
+    text = "## Refunds within 14 days\n\n## Gifts\nCards."
+
+    pieces = split(text, markdown=True, pages=[Page(0, 25, 1), Page(27, len(text), 2)])
+
+    assert [(piece.text, piece.heading, piece.page) for piece in pieces] == [
+        ("## Refunds within 14 days", "", 1),
+        ("Cards.", "Gifts", 2),
+    ]
 
 
 def test_headings_become_the_path_and_fenced_ones_do_not() -> None:

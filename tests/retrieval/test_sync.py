@@ -104,7 +104,7 @@ def test_bad_files_are_reported_one_by_one_and_the_others_proceed(
     (folder / "nul.txt").write_bytes(b"a\0b")
     (folder / "empty.md").write_text(" \n")
     (folder / "huge.txt").write_bytes(b"word " * 1_700_000)
-    (folder / "report.pdf").write_bytes(b"%PDF")
+    (folder / "photo.heic").write_bytes(b"ftyp")
     os.mkfifo(folder / "pipe.md")
     (folder / ".hidden.md").write_text("not listed at all")
 
@@ -120,7 +120,7 @@ def test_bad_files_are_reported_one_by_one_and_the_others_proceed(
         "nul.txt": "NUL",
         "empty.md": "empty",
         "huge.txt": "larger than 8 MB",
-        "report.pdf": "Only Markdown",
+        "photo.heic": "Only Markdown",
         "pipe.md": "not a regular file",
     }
     assert reasons.keys() == expected.keys()

@@ -7,6 +7,7 @@ import pytest
 from retrieval import Passage
 from server.turn.prompt import with_passages
 from tests.fakes.engine import Reply
+from tests.fakes.pdf import pdf
 from tests.server.conftest import LIBRARIAN, Gateway, Start, text_of
 
 pytestmark = pytest.mark.anyio
@@ -42,6 +43,30 @@ async def test_markers_become_citations_that_resolve_to_the_very_passage(gateway
     sources = answer.model_extra["repertory"]["sources"]
     assert sources[0]["cited"] is True
     assert document[start:end] in gateway.engine.requests[0]["messages"][-1]["content"]
+
+
+async def test_a_pdf_is_found_and_cited_with_its_page(gateway: Gateway) -> None:
+    pages = [
+        "Boots may be sent back.",
+        "They must be unworn.",
+        "Gift cards\nGift cards are refunded as gift cards.",
+    ]
+    folder = gateway.personas_dir.parent / "knowledge" / "library"
+    (folder / "Handbook.pdf").write_bytes(pdf(pages, outline={"Returns": 1, "Gift cards": 3}))
+    await gateway.services.sync.run()
+    gateway.engine.will("They are refunded as gift cards [1].")
+
+    answer = await gateway.ask("librarian", "How are gift cards refunded?")
+
+    (annotation,) = answer.choices[0].message.annotations or []
+    cited = annotation.url_citation
+    assert cited.title == "Handbook > Gift cards, page 3"
+    assert "[1] Handbook > Gift cards, page 3\n" in gateway.engine.requests[0]["messages"][-1]["content"]
+    url = httpx.URL(cited.url)
+    async with gateway.http() as http:
+        document = (await http.get(url.path)).text
+    start, end = (int(number) for number in url.fragment.removeprefix("chars=").split("-"))
+    assert document[start:end] == pages[2]
 
 
 async def test_a_streamed_answer_carries_the_same_text_and_citations(gateway: Gateway) -> None:
