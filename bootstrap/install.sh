@@ -2,8 +2,8 @@
 # Finds a Python that Repertory runs on and hands over to `python -m bootstrap`.
 # PYTHON=/path/to/python names one by hand. Needs nothing but a POSIX shell.
 cd "$(dirname "$0")/.." || exit 1
-fits='import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))'
-for candidate in ${PYTHON:-.venv/bin/python python3.11 python3.12 python3.13 python3 python3.14}; do
+fits='import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'
+for candidate in ${PYTHON:-.venv/bin/python python3.11 python3.12 python3.13 python3}; do
     if "$candidate" -c "$fits" >/dev/null 2>&1; then
         exec "$candidate" -m bootstrap "$@"
     fi

@@ -19,7 +19,7 @@ from server.settings import ROOT, EngineMode, Settings
 def python(_settings: Settings, version: tuple[int, ...] = sys.version_info[:3]) -> Check:
     """The interpreter is one that the locked packages exist for."""
     found = ".".join(map(str, version))
-    if (3, 11) <= version[:2] <= (3, 14):
+    if (3, 11) <= version[:2] <= (3, 13):
         return Check("python", Status.OK, found)
     return Check("python", Status.FAIL, found, "Install Python 3.11, 3.12 or 3.13, then `make install`.")
 

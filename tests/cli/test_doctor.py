@@ -123,7 +123,7 @@ def test_a_failure_ends_with_code_one_and_people_get_a_table(
 # Installation
 
 
-@pytest.mark.parametrize("version", [(3, 10, 9), (3, 15, 0)])
+@pytest.mark.parametrize("version", [(3, 10, 9), (3, 14, 0)])
 def test_a_python_without_locked_packages_fails(settings: Configure, version: tuple[int, ...]) -> None:
     assert_says(installation.python(settings(), version), Status.FAIL, str(version[1]), "Install Python 3.11")
 
