@@ -106,13 +106,14 @@ def _frames(response: httpx.Response) -> Iterator[object]:
             return
         frame = json.loads(data)
         if isinstance(frame, dict) and "error" in frame:
-            raise UpstreamFailed(_message(frame) or "The answer broke off.")
+            raise UpstreamFailed(_told(frame, "message") or "The answer broke off.")
         yield frame
 
 
 def _error_of(response: httpx.Response) -> RepertoryError:
     try:
-        message, code = _message(response.json()), _code(response.json())
+        body = response.json()
+        message, code = _told(body, "message"), _told(body, "code")
     except ValueError:
         message, code = None, None
     if message is None:
@@ -125,13 +126,8 @@ def _error_of(response: httpx.Response) -> RepertoryError:
     return UpstreamFailed(message, code=code) if code else UpstreamFailed(message)
 
 
-def _code(body: object) -> str | None:
+def _told(body: object, name: str) -> str | None:
+    """Return one text of an error object."""
     error = body.get("error") if isinstance(body, dict) else None
-    code = error.get("code") if isinstance(error, dict) else None
-    return code if isinstance(code, str) else None
-
-
-def _message(body: object) -> str | None:
-    error = body.get("error") if isinstance(body, dict) else None
-    message = error.get("message") if isinstance(error, dict) else None
-    return message if isinstance(message, str) else None
+    told = error.get(name) if isinstance(error, dict) else None
+    return told if isinstance(told, str) else None

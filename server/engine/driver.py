@@ -9,7 +9,7 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from pathlib import Path
 
 from core.errors import NotFound, RepertoryError, Unavailable, UpstreamFailed
@@ -93,10 +93,14 @@ class EngineDriver:
         """Yield the chunks of a completion. Closing the iterator frees the engine at once."""
         self._require_ready()
         frames = self._client.stream(model, payload)
-        with self._noting_stalls():
+        try:
             async with contextlib.aclosing(frames):
                 async for frame in frames:
                     yield frame
+        except UpstreamFailed as error:
+            if error.code == ENGINE_STALLED:
+                self.stalled.set()
+            raise
 
     # Its life
 
@@ -212,15 +216,6 @@ class EngineDriver:
         self._taking = frozenset()
         self.answering = ()
         self.handshakes = ()
-
-    @contextlib.contextmanager
-    def _noting_stalls(self) -> Iterator[None]:
-        try:
-            yield
-        except UpstreamFailed as error:
-            if error.code == ENGINE_STALLED:
-                self.stalled.set()
-            raise
 
     def _require_ready(self) -> None:
         if not self._state.ok:

@@ -3,7 +3,7 @@
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -12,6 +12,7 @@ import pytest
 from core.errors import Unavailable
 from retrieval.frames import Kind, PipeBrokenError, read_frame, write_frame
 from retrieval.lane import BATCH, Lane
+from tests.faults.world import eventually
 
 
 class Model:
@@ -76,21 +77,13 @@ def _asked_at_once(model: Model, *asked: Sequence[str]) -> list[list[int] | str]
 
     with ThreadPoolExecutor(len(asked)) as pool:
         first = pool.submit(ask, asked[0])
-        _until(lambda: len(model.batches) == 1)
+        eventually(lambda: len(model.batches) == 1)
         others = []
         for number, texts in enumerate(asked[1:], start=1):
             others.append(pool.submit(ask, texts))
-            _until(lambda: len(model.lane.waiting) == number)  # noqa: B023  asked before the next round
+            eventually(lambda: len(model.lane.waiting) == number)  # noqa: B023  asked before the next round
         model.held.set()
         return [one.result(30) for one in (first, *others)]
-
-
-def _until(check: Callable[[], bool]) -> None:
-    for _ in range(3000):
-        if check():
-            return
-        threading.Event().wait(0.01)
-    raise AssertionError("it did not happen")
 
 
 def test_who_waits_is_taken_along_and_gets_its_own_vectors(model: Model) -> None:
