@@ -22,6 +22,7 @@ from benchmarks.gateway_parts import (
     gateway,
     load,
     resident_mb,
+    settle,
     upstream,
     wait_for,
 )
@@ -200,6 +201,8 @@ def _measured(bench: Bench, generator: Load, port: int, arms: Sequence[Arm]) -> 
                 before = cpu_seconds(arm.pid) if arm.pid else 0.0
                 outcome = generator.run(job)
                 results[arm.name].take(outcome, (cpu_seconds(arm.pid) if arm.pid else 0.0) - before, span)
+                if arm.pid:
+                    settle(arm.pid)
         for arm in asked:
             if problem := results[arm.name].problem:
                 print(f"{arm.name} at {rate or 'full'}: {problem}")

@@ -24,6 +24,8 @@ _READER = (
     f"id: {READER}\nname: Reader\ninstructions: {_INSTRUCTIONS}\nknowledge:\n  paths: [knowledge/support-agent]\n"
 )
 _START_SECONDS = 600
+_SETTLE_SECONDS = 30
+_IDLE_SHARE = 0.1
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -150,6 +152,16 @@ def cpu_seconds(pid: int) -> float:
     """Return the processor time that a process has taken so far, without its children."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def settle(pid: int) -> None:
+    """Wait until a process has little to do, at most half a minute: its backlog must not disturb the next arm."""
+    deadline = time.monotonic() + _SETTLE_SECONDS
+    while time.monotonic() < deadline:
+        before = cpu_seconds(pid)
+        time.sleep(1)
+        if cpu_seconds(pid) - before < _IDLE_SHARE:
+            return
 
 
 def resident_mb(pid: int) -> float:
