@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         SyncReport,
         TextEmbedder,
     )
+    from retrieval.reranker import Rerank, Reranking, reranker_problem
 
 __all__ = [
     "SUPPORT_THRESHOLD",
@@ -34,12 +35,15 @@ __all__ = [
     "Knowledge",
     "MarkerFilter",
     "Passage",
+    "Rerank",
+    "Reranking",
     "SearchResult",
     "StoreStatus",
     "SyncProgress",
     "SyncReport",
     "TextEmbedder",
     "attribute",
+    "reranker_problem",
 ]
 
 _ELSEWHERE = {
@@ -48,7 +52,10 @@ _ELSEWHERE = {
     "Embedder": "embedder",
     "Knowledge": "knowledge",
     "MarkerFilter": "markers",
+    "Rerank": "reranker",
+    "Reranking": "reranker",
     "attribute": "citations",
+    "reranker_problem": "reranker",
 }
 """Name → module; those that are not here are records."""
 

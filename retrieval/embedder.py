@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import math
 import os
 import subprocess
@@ -22,6 +23,9 @@ from core.errors import Unavailable
 from retrieval.frames import PipeBrokenError, read_frame
 from retrieval.lane import BATCH, Lane
 from retrieval.records import Vectors
+from retrieval.reranker import PairLane, Reranking
+
+_LOG = logging.getLogger(__name__)
 
 _START_TIMEOUT = 180.0
 _FIRST_PAUSE = 5.0
@@ -38,12 +42,15 @@ class _Child:
     bulk: Lane
     model_id: str
     dimensions: int
+    pairs: PairLane | None = None
 
     def end(self) -> None:
         """Kill the child, which has nothing to lose, and close the pipes once nobody waits on them."""
         self.process.kill()
         self.process.wait()
-        for lane in (self.queries, self.bulk):
+        for lane in (self.queries, self.bulk, self.pairs):
+            if lane is None:
+                continue
             with lane.turn:
                 lane.closed = True
                 os.close(lane.sink)
@@ -56,11 +63,21 @@ class Embedder:
     The call that finds it dead waits for the new one. If that one does not come up, calls are refused at once
     while it is tried again in the background, after 5 s, then twice as long each time, at most 300 s.
 
-    Safe for many threads. Queries (`priority=True`) have a lane of their own beside the batches of a sync.
+    Safe for many threads. Queries (`priority=True`) have a lane of their own beside the batches of a sync. With
+    `reranking` the child holds a cross-encoder, too; without it, or if that cannot be loaded, `rerank` refuses.
     """
 
-    def __init__(self, model_dir: Path, *, log_path: Path, threads: int = 1, dtype: Precision = "float32") -> None:
+    def __init__(
+        self,
+        model_dir: Path,
+        *,
+        log_path: Path,
+        threads: int = 1,
+        dtype: Precision = "float32",
+        reranking: Reranking | None = None,
+    ) -> None:
         self._model_dir = model_dir
+        self._reranking = reranking
         self._dtype = dtype
         self._log_path = log_path
         self._threads = threads
@@ -130,6 +147,17 @@ class Embedder:
             self._ask(texts[first : first + BATCH], priority=priority) for first in range(0, len(texts), BATCH)
         ]
         return np.concatenate(parts) if parts else np.empty((0, self.dimensions), np.float32)
+
+    def rerank(self, query: str, texts: Sequence[str]) -> list[float]:
+        """Return how well each text answers the query, 0 to 1, in their order.
+
+        Raises:
+            Unavailable: there is no reranker, it failed, or it took too long.
+        """
+        child = self._child
+        if self._reranking is None or child is None or child.pairs is None:
+            raise Unavailable("No reranker runs.", code="reranker_unavailable")
+        return child.pairs.ask(query, texts, self._reranking.seconds)
 
     def _end_child(self) -> None:
         if self._child is not None:
@@ -206,24 +234,34 @@ class Embedder:
         query_in, query_sink = os.pipe()
         query_source, query_out = os.pipe()
         command = [sys.executable, "-m", "retrieval.embedder_process", str(self._model_dir.resolve())]
+        command += [str(self._threads), self._dtype, str(bulk_in), str(bulk_out)]
+        given, kept = [bulk_in, bulk_out], [bulk_sink, bulk_source, query_sink, query_source]
+        pairs = None
+        if self._reranking is not None:
+            pairs_in, pairs_sink = os.pipe()
+            pairs_source, pairs_out = os.pipe()
+            command += [str(self._reranking.folder.resolve()), str(pairs_in), str(pairs_out)]
+            given += [pairs_in, pairs_out]
+            kept += [pairs_sink, pairs_source]
+            pairs = PairLane(pairs_sink, pairs_source)
         try:
             with logfile.opened(self._log_path) as log:
                 process = subprocess.Popen(
-                    [*command, str(self._threads), self._dtype, str(bulk_in), str(bulk_out)],
+                    command,
                     stdin=query_in,
                     stdout=query_out,
                     stderr=log,
-                    pass_fds=(bulk_in, bulk_out),
+                    pass_fds=given,
                     cwd=_REPOSITORY,
                 )
         except OSError as error:  # no space for the log, no memory for the process
-            for descriptor in (bulk_sink, bulk_source, query_sink, query_source):
+            for descriptor in kept:
                 os.close(descriptor)
             raise self._unavailable(f"could not be started ({error.strerror})") from error
         finally:
-            for descriptor in (bulk_in, bulk_out, query_in, query_out):
+            for descriptor in (*given, query_in, query_out):
                 os.close(descriptor)
-        child = _Child(process, Lane(query_sink, query_source), Lane(bulk_sink, bulk_source), "", 0)
+        child = _Child(process, Lane(query_sink, query_source), Lane(bulk_sink, bulk_source), "", 0, pairs)
         self._loading = process
         if self._closing:  # `close` came before there was anything to kill
             process.kill()
@@ -236,6 +274,8 @@ class Embedder:
             self._loading = None
         hello = json.loads(payload)
         child.model_id, child.dimensions = str(hello["model_id"]), int(hello["dimensions"])
+        if problem := hello.get("reranker_problem"):
+            _LOG.error("the reranker cannot be loaded, so searches go without it: %s", problem)
         return child
 
     def _unavailable(self, what: str) -> Unavailable:

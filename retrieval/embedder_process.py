@@ -1,8 +1,9 @@
-"""The embedding process: sentence-transformers behind two lanes of pipes.
+"""The embedding process: sentence-transformers behind lanes of pipes.
 
-Run as `python -m retrieval.embedder_process MODEL_DIR THREADS DTYPE BULK_IN BULK_OUT`. The lane on stdin and
-stdout serves queries, the other one passages, each by a thread of its own, so that a query never waits for
-a batch. It knows frames and one model; never the database. The only place that imports torch for retrieval.
+Run as `python -m retrieval.embedder_process MODEL_DIR THREADS DTYPE BULK_IN BULK_OUT [RERANKER_DIR PAIRS_IN
+PAIRS_OUT]`. The lane on stdin and stdout serves queries, the next one passages, and the last one, where a reranker
+is configured, pairs of both; each by a thread of its own, so that a query never waits for a batch. It knows frames
+and its models; never the database. Nothing else of retrieval's imports torch.
 """
 
 import ctypes
@@ -13,9 +14,12 @@ import select
 import signal
 import sys
 import threading
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from retrieval.frames import Kind, PipeBrokenError, read_frame, write_frame
+from retrieval.pair_model import PairModel
 
 _BATCH = 8
 _PR_SET_PDEATHSIG = 1
@@ -74,21 +78,44 @@ def main(arguments: list[str]) -> None:
     os.dup2(2, 1)  # what a library prints goes to the log, not between the frames
     threading.Thread(target=_die_with_parent, args=(queries_in,), daemon=True).start()
     model = Model(folder, threads, dtype)
-    write_frame(
-        queries_out,
-        Kind.HELLO,
-        json.dumps({"model_id": model.identity, "dimensions": model.dimensions}).encode(),
-    )
-    threading.Thread(target=_serve, args=(model, bulk_in, bulk_out), daemon=True).start()
-    _serve(model, queries_in, queries_out)
+    problem = _start_reranker(arguments[5:])
+    hello = {"model_id": model.identity, "dimensions": model.dimensions, "reranker_problem": problem}
+    write_frame(queries_out, Kind.HELLO, json.dumps(hello).encode())
+    embedded = partial(_embedded, model)
+    threading.Thread(target=_serve, args=(embedded, bulk_in, bulk_out), daemon=True).start()
+    _serve(embedded, queries_in, queries_out)
 
 
-def _serve(model: Model, source: int, sink: int) -> None:
+def _start_reranker(arguments: Sequence[str]) -> str | None:
+    """Load the reranker and serve it, if there is one; return why it cannot be used."""
+    if not arguments:
+        return None
+    folder, pairs_in, pairs_out = Path(arguments[0]), *map(int, arguments[1:3])
+    try:
+        model = PairModel(folder)
+        model.scores("warm", ["warm"])
+    except Exception as error:  # whatever is wrong with it, embedding goes on
+        os.close(pairs_out)
+        return f"{type(error).__name__}: {error}"
+    threading.Thread(target=_serve, args=(partial(_scored, model), pairs_in, pairs_out), daemon=True).start()
+    return None
+
+
+def _embedded(model: Model, payload: bytes) -> tuple[Kind, bytes]:
+    return Kind.VECTORS, model.embed(json.loads(payload))
+
+
+def _scored(model: PairModel, payload: bytes) -> tuple[Kind, bytes]:
+    query, *texts = json.loads(payload)
+    return Kind.SCORES, model.scores(query, texts)
+
+
+def _serve(answer_to: Callable[[bytes], tuple[Kind, bytes]], source: int, sink: int) -> None:
     try:
         while True:
             _, payload = read_frame(source)
             try:
-                answer = (Kind.VECTORS, model.embed(json.loads(payload)))
+                answer = answer_to(payload)
             except (RuntimeError, ValueError, TypeError, MemoryError) as error:
                 answer = (Kind.ERROR, f"{type(error).__name__}: {error}".encode())
             write_frame(sink, *answer)

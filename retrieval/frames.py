@@ -1,7 +1,8 @@
 """The frames between the gateway and the embedding process: a length and a kind, then bytes.
 
 Owned by both ends; knows neither models nor processes. A frame is `<kind: u8><length: u32 little endian>`
-and that many bytes: texts as a JSON list, vectors as raw float32, errors as UTF-8.
+and that many bytes: texts as a JSON list (with a query first, where pairs are meant), vectors and scores as raw
+float32, errors as UTF-8.
 """
 
 import os
@@ -21,6 +22,8 @@ class Kind(IntEnum):
     TEXTS = 2
     VECTORS = 3
     ERROR = 4
+    PAIRS = 5
+    SCORES = 6
 
 
 class PipeBrokenError(Exception):

@@ -17,7 +17,7 @@ from retrieval import shelf
 from retrieval.index_cache import IndexCache
 from retrieval.lexicon import LexicalHits, Lexicon
 from retrieval.parsing import Parser
-from retrieval.ranking import fused, varied
+from retrieval.ranking import blended, fused, varied
 from retrieval.records import (
     Document,
     Passage,
@@ -28,12 +28,14 @@ from retrieval.records import (
     TextEmbedder,
     Vectors,
 )
+from retrieval.reranker import Rerank, reranked
 from retrieval.row_cache import RowCache
 from retrieval.shelf import Store
 from retrieval.sync import FolderSync
 
 _CANDIDATES = 50
 _SHOWN = 20
+_RERANKED = 30
 _MAX_QUERY_CHARACTERS = 4_000
 _HELD_ROWS = 8_192
 """Passages that are kept in memory with their vectors: about 25 MB."""
@@ -52,7 +54,13 @@ class Knowledge:
     """All stores of a server. Safe for many threads; syncs run one after the other beside searches."""
 
     def __init__(
-        self, database: Database, embedder: TextEmbedder, index_dir: Path, parser: Parser | None = None
+        self,
+        database: Database,
+        embedder: TextEmbedder,
+        index_dir: Path,
+        parser: Parser | None = None,
+        *,
+        rerank: Rerank | None = None,
     ) -> None:
         self._database = database
         self._embedder = embedder
@@ -61,6 +69,7 @@ class Knowledge:
         self._vectors = RowCache[Vectors](_HELD_ROWS)
         self._passages = RowCache[Passage](_HELD_ROWS)
         self._parser = parser or Parser()
+        self._rerank = rerank
         self._syncing = threading.Lock()
 
     def sync(self, store: str, folder: Path, progress: Callable[[SyncProgress], None] | None = None) -> SyncReport:
@@ -89,6 +98,7 @@ class Knowledge:
         stores: Sequence[str],
         query: str,
         *,
+        also: Sequence[str] = (),
         top_k: int = 4,
         floor: float = 0.35,
         dense_weight: float = 0.5,
@@ -98,6 +108,8 @@ class Knowledge:
         Args:
             stores: names of stores; the best are taken over all of them together.
             query: the words of a person, at most 4,000 characters of which count.
+            also: the same question in other words, such as with what a follow-up leans on. A passage counts by the
+                mean of its scores over all of them, and by its best cosine.
             top_k: how many passages at most.
             floor: raw cosine below which a passage is not shown (none left: "nothing found"), unless it
                 holds a rare identifier of the query (`ERR-4711`) to the letter.
@@ -108,16 +120,19 @@ class Knowledge:
             Unavailable: the embedder is away, or a store waits to be embedded anew.
         """
         opened = self._opened(stores)
-        words = query.encode("utf-8", "replace").decode().replace("\0", " ")[:_MAX_QUERY_CHARACTERS].strip()
-        if not words or not opened:
+        phrasings = [words for words in map(_searchable, (query, *also)) if words]
+        if not phrasings or not opened:
             return SearchResult((), 0.0)
-        vector = self._embedder.embed([words], priority=True)[0]
-        found = self._candidates(opened, words, vector)
+        vectors = self._embedder.embed(phrasings, priority=True)
+        legs = [self._candidates(opened, words, meant) for words, meant in zip(phrasings, vectors, strict=True)]
+        found = _together(legs)
         best = max(found.cosines.values(), default=0.0)
-        scores = fused(found.cosines, found.words.scores, dense_weight)
+        scores = blended([fused(leg.cosines, leg.words.scores, dense_weight) for leg in legs])
         eligible = [row for row in scores if found.cosines[row] >= floor or row in found.words.exact]
         ranked = sorted(eligible, key=lambda row: (-scores[row], row))
         shown = self._shown(opened, ranked[: max(_SHOWN, 4 * top_k)], scores, found)
+        if self._rerank is not None:
+            shown = reranked(self._rerank, phrasings[-1], shown[:_RERANKED]) + shown[_RERANKED:]
         return SearchResult(varied(shown, top_k), best)
 
     def stores(self) -> list[StoreStatus]:
@@ -176,6 +191,24 @@ class Knowledge:
             for row in rows
             if row in written
         ]
+
+
+def _searchable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode().replace("\0", " ")[:_MAX_QUERY_CHARACTERS].strip()
+
+
+def _together(legs: Sequence[_Candidates]) -> _Candidates:
+    """Return what several phrasings of a question found: each passage with its best cosine and words."""
+    if len(legs) == 1:
+        return legs[0]
+    cosines: dict[int, float] = {}
+    words: dict[int, float] = {}
+    for leg in legs:
+        cosines |= {row: max(cosine, cosines.get(row, -1.0)) for row, cosine in leg.cosines.items()}
+        words |= {row: max(score, words.get(row, 0.0)) for row, score in leg.words.scores.items()}
+    exact = frozenset[int]().union(*(leg.words.exact for leg in legs))
+    vectors = {row: vector for leg in legs for row, vector in leg.vectors.items()}
+    return _Candidates(cosines, vectors, LexicalHits(words, exact & cosines.keys()))
 
 
 def _version(opened: Sequence[Store]) -> Hashable:

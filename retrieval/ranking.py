@@ -27,6 +27,12 @@ def fused(cosines: Mapping[int, float], lexical: Mapping[int, float], dense_weig
     return {row: dense_weight * dense[row] + (1 - dense_weight) * words.get(row, 0.0) for row in cosines}
 
 
+def blended(rankings: Sequence[Mapping[int, float]]) -> dict[int, float]:
+    """Return row → the mean of its scores over several rankings; where one has no such row, it counts 0."""
+    rows = {row for ranking in rankings for row in ranking}
+    return {row: sum(ranking.get(row, 0.0) for ranking in rankings) / len(rankings) for row in rows}
+
+
 def varied(candidates: Sequence[Passage], count: int) -> tuple[Passage, ...]:
     """Return the first `count` that repeat no earlier one, at most three of a document."""
     chosen: list[Passage] = []

@@ -6,7 +6,7 @@ from actions import ActionSet, Approvals, NetworkGrants, Secrets
 from core.clock import Clock
 from core.database import Database
 from core.ids import PersonaId
-from retrieval import Knowledge, TextEmbedder
+from retrieval import Knowledge, Rerank, TextEmbedder
 from server.engine_port import Engine, Releases
 from server.keys.gate import Gate
 from server.keys.store import Keys
@@ -35,6 +35,7 @@ def assemble(
     engine: Engine,
     releases: Releases,
     clock: Clock,
+    rerank: Rerank | None = None,
 ) -> Services:
     """Build the services over a migrated database and a started embedder. Blocking.
 
@@ -42,7 +43,7 @@ def assemble(
     """
     keys = Keys(database, clock)
     personas = PersonaLibrary(settings.personas_dir, action_loader(settings), clock)
-    knowledge = Knowledge(database, embedder, settings.indexes_dir)
+    knowledge = Knowledge(database, embedder, settings.indexes_dir, rerank=rerank)
     approvals = Approvals(database, clock)
     approvals.mark_interrupted()
     transcripts = Recorder(

@@ -20,7 +20,7 @@ from adapters.template import template_of
 from core.clock import system_clock
 from core.database import Database
 from core.errors import Conflict
-from retrieval import Embedder
+from retrieval import Embedder, Reranking
 from server.announcement import announce
 from server.app import create_app
 from server.assembly import assemble
@@ -97,11 +97,14 @@ class _Gateway:
         self._driver = EngineDriver(settings, template_of(settings.base_model_dir).path, self._releases.restore)
         self._releases.attach(self._driver)
         self._tracker = Tracker(settings)
+        reranker = settings.reranker_model_dir
+        self._reranking = Reranking(reranker, settings.reranker_seconds) if reranker else None
         self._embedder = Embedder(
             settings.embedding_model_dir,
             log_path=settings.logs_dir / "embedder.log",
             threads=settings.embedding_threads,
             dtype=settings.embedding_dtype,
+            reranking=self._reranking,
         )
 
     async def serve(self) -> None:
@@ -148,6 +151,7 @@ class _Gateway:
             engine=self._driver,
             releases=self._releases,
             clock=system_clock,
+            rerank=self._embedder.rerank if self._reranking else None,
         )
 
     async def _stop_engine(self) -> None:

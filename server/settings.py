@@ -60,6 +60,14 @@ class Settings(BaseSettings):
         "float32",
         description="Numbers of the embedding model; bfloat16 is faster on some CPUs. A change embeds all anew.",
     )
+    reranker_model: str | None = Field(
+        None,
+        description="Cross-encoder that puts the passages found in their last order: a folder, or a name under "
+        "models_dir; empty uses none.",
+    )
+    reranker_seconds: float = Field(
+        2, ge=0.05, le=60, description="Longest wait for its scores; then the passages keep the order they have."
+    )
     embedding_threads: int = Field(1, ge=1, le=64, description="CPU threads of the embedding process.")
     max_model_len: int = Field(4096, ge=512, le=1_048_576, description="Longest prompt plus answer, in tokens.")
     max_num_seqs: int = Field(64, ge=1, le=4096, description="Streams that the engine runs at once.")
@@ -147,6 +155,13 @@ class Settings(BaseSettings):
     def embedding_model_dir(self) -> Path:
         """Folder of the embedding model."""
         return self._model_dir(self.embedding_model, "REPERTORY_EMBEDDING_MODEL")
+
+    @property
+    def reranker_model_dir(self) -> Path | None:
+        """Folder of the reranker, if one is to be used."""
+        if self.reranker_model is None:
+            return None
+        return self._model_dir(self.reranker_model, "REPERTORY_RERANKER_MODEL")
 
     @property
     def database_path(self) -> Path:

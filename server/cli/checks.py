@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from server.diagnosis.check import Check, Status
 from server.diagnosis.data import data_directory, database, personas, secrets
-from server.diagnosis.installation import base, compiler, models, packages, python
+from server.diagnosis.installation import base, compiler, models, packages, python, reranker
 from server.diagnosis.machine import clock, cpu, disk, files, memory, threads
 from server.diagnosis.network import engine, plugin, port, server
 from server.settings import Settings
@@ -22,6 +22,7 @@ CHECKS: tuple[Callable[[Settings], Check], ...] = (
     files,
     clock,
     models,
+    reranker,
     base,
     data_directory,
     database,

@@ -12,6 +12,7 @@ from pathlib import Path
 from adapters.fingerprint import base_fingerprint, weight_files
 from adapters.tensorfile import read_header
 from core.errors import RepertoryError
+from retrieval import reranker_problem
 from server.diagnosis.check import Check, Status
 from server.settings import ROOT, EngineMode, Settings
 
@@ -71,6 +72,25 @@ def models(settings: Settings) -> Check:
         if not (folder / "tokenizer.json").is_file():
             return Check("models", Status.FAIL, f"{folder.name} has no tokenizer.json", advice)
     return Check("models", Status.OK, f"{folders[0]}, {folders[1]}")
+
+
+def reranker(settings: Settings) -> Check:
+    """The reranker, where one is configured, is a model that scores pairs, and whole."""
+    try:
+        folder = settings.reranker_model_dir
+    except RepertoryError as error:
+        return Check("reranker", Status.FAIL, "missing", error.message)
+    if folder is None:
+        return Check("reranker", Status.OK, "none, passages keep the order of the search")
+    advice = "Set REPERTORY_RERANKER_MODEL to a cross-encoder with one score, or leave it out."
+    if problem := reranker_problem(folder):
+        return Check("reranker", Status.FAIL, f"{folder.name}: {problem}", advice)
+    try:
+        for path in weight_files(folder):
+            read_header(path)
+    except RepertoryError as error:
+        return Check("reranker", Status.FAIL, f"{folder.name}: {error.message}", advice)
+    return Check("reranker", Status.OK, str(folder))
 
 
 def base(settings: Settings) -> Check:

@@ -95,9 +95,11 @@ class TurnSpans:
         """Note a frame of the engine's: the last one ends the call."""
         self._last_frame = time.time_ns()
 
-    def searched(self, outcome: str, seconds: float) -> None:
+    def searched(self, outcome: str, rewrite: str, seconds: float) -> None:
         """Write the span of a search."""
-        self._past("retrieval", seconds, {"gen_ai.operation.name": "retrieval", "repertory.outcome": outcome})
+        self._end_call()
+        attributes = {"gen_ai.operation.name": "retrieval", "repertory.outcome": outcome}
+        self._past("retrieval", seconds, {**attributes, "repertory.rewrite": rewrite})
 
     def called(self, operation: str, state: str, seconds: float) -> None:
         """Write the span of an action call."""

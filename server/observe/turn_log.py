@@ -30,6 +30,7 @@ class TurnLog:
             "completion_tokens": tokens["completion_tokens"],
             "engine_calls": record.usage.calls,
             "retrieval": record.retrieval,
+            "rewrite": record.rewrite,
             "actions": len(record.calls),
             "finish": record.finish,
             "error": record.error,

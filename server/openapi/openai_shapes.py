@@ -155,6 +155,13 @@ class AnsweringPersona(Shape):
     revision: str
 
 
+class SearchedQuery(Shape):
+    """What was searched for: the question, and for a follow-up a fuller form of it."""
+
+    rewrite: Literal["none", "history", "model"]
+    phrasings: list[str]
+
+
 class Block(Shape):
     """What is Repertory's own, where the request asks for it."""
 
@@ -162,6 +169,7 @@ class Block(Shape):
     persona: AnsweringPersona
     adapter: str | None
     retrieval: Literal["not_used", "found", "nothing_found", "unavailable"]
+    query: SearchedQuery | None
     sources: list[Source]
     steps: list[Step]
 

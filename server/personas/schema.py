@@ -16,6 +16,10 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _text_of(value: object) -> object:
+    return "off" if value is False else value  # YAML reads a bare `off` as false
+
+
 class Sampling(_Part):
     """Defaults of the persona; a request overrides them one by one."""
 
@@ -54,6 +58,17 @@ class KnowledgePart(_Part):
     paths: list[str] = Field(
         default_factory=list, max_length=32, description="Folders of documents, as paths in the checkout."
     )
+
+    rewrite: Literal["off", "history", "model"] = Field(
+        "history",
+        description="A follow-up is searched for as it is; also with the question before it; or also as the base "
+        "model words it, which takes one more engine call.",
+    )
+
+    @field_validator("rewrite", mode="before")
+    @classmethod
+    def _unquoted_off(cls, value: object) -> object:
+        return _text_of(value)
 
     @field_validator("paths")
     @classmethod
@@ -143,7 +158,7 @@ class PersonaSpec(_Part):
     @field_validator("transcripts", mode="before")
     @classmethod
     def _unquoted_off(cls, value: object) -> object:
-        return "off" if value is False else value  # YAML reads a bare `off` as false
+        return _text_of(value)
 
     @model_validator(mode="after")
     def _declines_only_where_it_can(self) -> "PersonaSpec":

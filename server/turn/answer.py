@@ -19,7 +19,9 @@ class AnswerText:
     """Feeds pieces of the model's text through the marker filter and keeps what was sent.
 
     Args:
-        passages: those in the prompt; with none, or with `cite` off, text passes untouched.
+        passages: those in the prompt.
+        check: take out markers that name no passage; off for JSON and for texts of the server's own.
+        cite: whether the passages may be cited; if not, every marker names none.
         note: put before the first piece.
         closing: put after the last, unless the answer ends with it anyway.
         kept: takes each piece as it is sent, for those who keep texts.
@@ -29,13 +31,15 @@ class AnswerText:
         self,
         passages: Sequence[Passage],
         *,
+        check: bool,
         cite: bool,
         note: str = "",
         closing: str | None = None,
         kept: list[str] | None = None,
     ) -> None:
         self._passages = passages
-        self._filter = MarkerFilter(len(passages)) if cite and passages else None
+        self._filter = MarkerFilter(len(passages) if cite else 0) if check else None
+        self._cite = cite
         self._note = note
         self._closing = closing
         self._end = ""
@@ -73,7 +77,7 @@ class AnswerText:
 
     async def citations(self, embedder: TextEmbedder, support: float) -> list[Citation]:
         """Return the citations of the whole text: the model's markers, else what the server attributes."""
-        if self._filter is None:
+        if self._filter is None or not self._cite:
             return []
         if self._filter.citations:
             found = self._filter.citations

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -11,6 +12,7 @@ from core.errors import RepertoryError, Unavailable
 from retrieval import Knowledge, Passage
 from server.knowledge_sync import KnowledgeSync
 from server.personas.schema import PersonaSpec
+from server.turn.query import Query
 
 _LOG = logging.getLogger(__name__)
 
@@ -29,19 +31,32 @@ class Retrieval(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Passages, best first, and how the search ended."""
+    """How the search ended.
+
+    Attributes:
+        passages: the best first.
+        query: what was searched for, where anything was.
+    """
 
     state: Retrieval
     passages: tuple[Passage, ...] = ()
+    query: Query | None = None
+
+    def shown(self) -> Mapping[str, object]:
+        """Return what the `repertory` block tells of the search."""
+        if self.query is None:
+            return {"retrieval": self.state.value, "query": None}
+        asked = {"rewrite": self.query.rewrite.value, "phrasings": self.query.phrasings}
+        return {"retrieval": self.state.value, "query": asked}
 
 
-async def find_passages(knowledge: Knowledge, sync: KnowledgeSync, spec: PersonaSpec, question: str) -> Found:
+async def find_passages(knowledge: Knowledge, sync: KnowledgeSync, spec: PersonaSpec, query: Query) -> Found:
     """Search the persona's stores.
 
     Raises:
         Unavailable: they cannot be searched and the persona would rather refuse.
     """
-    if not spec.knowledge.paths or not question.strip():
+    if not searches(spec, query.question):
         return Found(Retrieval.NOT_USED)
     options = spec.retrieval
     try:
@@ -50,7 +65,8 @@ async def find_passages(knowledge: Knowledge, sync: KnowledgeSync, spec: Persona
         result = await anyio.to_thread.run_sync(
             lambda: knowledge.search(
                 spec.knowledge.paths,
-                question,
+                query.question,
+                also=query.phrasings[1:],
                 top_k=options.top_k,
                 floor=options.floor,
                 dense_weight=options.dense_weight,
@@ -65,9 +81,14 @@ async def find_passages(knowledge: Knowledge, sync: KnowledgeSync, spec: Persona
                 code="knowledge_unavailable",
                 retry_after=error.retry_after or 5,
             ) from error
-        return Found(Retrieval.UNAVAILABLE)
+        return Found(Retrieval.UNAVAILABLE, query=query)
     passages = tuple(result.passages)
-    return Found(Retrieval.FOUND if passages else Retrieval.NOTHING_FOUND, passages)
+    return Found(Retrieval.FOUND if passages else Retrieval.NOTHING_FOUND, passages, query)
+
+
+def searches(spec: PersonaSpec, question: str) -> bool:
+    """Tell whether a question is searched for at all."""
+    return bool(spec.knowledge.paths) and bool(question.strip())
 
 
 def cache_salt(spec: PersonaSpec) -> str | None:

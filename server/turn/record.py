@@ -38,8 +38,8 @@ class TurnWatcher(Protocol):
         """See a frame of the engine's come in; a whole answer is one."""
         ...
 
-    def searched(self, outcome: str, seconds: float) -> None:
-        """See a search for passages end."""
+    def searched(self, outcome: str, rewrite: str, seconds: float) -> None:
+        """See a search for passages end, and what became of the question before."""
         ...
 
     def called(self, operation: str, state: str, seconds: float) -> None:
@@ -63,6 +63,7 @@ class TurnRecord:
         begun_at: wall clock, seconds since the epoch.
         started: monotonic seconds; every other time is seconds after it or a duration.
         retrieval: how the search ended (`not_used`, `found`, …).
+        rewrite: what became of the question before it was searched for (`none`, `history`, `model`).
         retrieval_seconds: its duration; None where there was none.
         engine_wait: seconds from the last engine call to its first frame: the engine's queue and prefill.
         first_token: seconds from `started` to the first text or tool call that the engine sent.
@@ -88,6 +89,7 @@ class TurnRecord:
     user: str | None = None
     started: float = field(default_factory=time.monotonic)
     retrieval: str = "not_used"
+    rewrite: str = "none"
     retrieval_seconds: float | None = None
     calls: list[TimedCall] = field(default_factory=list)
     engine_wait: float | None = None
@@ -132,7 +134,7 @@ class TurnRecord:
         self.retrieval = outcome
         self.retrieval_seconds = time.monotonic() - begun
         if self.watcher is not None:
-            self.watcher.searched(outcome, self.retrieval_seconds)
+            self.watcher.searched(outcome, self.rewrite, self.retrieval_seconds)
 
     def called(self, operation: str, state: str, seconds: float) -> None:
         """Note an action call."""

@@ -24,7 +24,8 @@ class Relay:
     Args:
         context: the turn.
         passages: those in the prompt.
-        cite: whether markers are checked and citations sought.
+        check: whether markers are checked.
+        cite: whether citations are sought.
         note: put before the first text of each answer.
         closing: put after the last text of each answer.
         block: what the `repertory` key tells beside the turn's own facts.
@@ -36,6 +37,7 @@ class Relay:
         embedder: TextEmbedder,
         passages: Sequence[Passage],
         *,
+        check: bool,
         cite: bool,
         note: str,
         closing: str | None,
@@ -44,6 +46,7 @@ class Relay:
         self._context = context
         self._embedder = embedder
         self._passages = passages
+        self._check = check
         self._cite = cite
         self._note = note
         self._closing = closing
@@ -55,7 +58,12 @@ class Relay:
         """Return the frame that begins an answer."""
         kept = self._context.record.answer(index)
         self._texts[index] = AnswerText(
-            self._passages, cite=self._cite, note=self._note, closing=self._closing, kept=kept
+            self._passages,
+            check=self._check,
+            cite=self._cite,
+            note=self._note,
+            closing=self._closing,
+            kept=kept,
         )
         return self._frame(index, Message(role="assistant", content="", refusal=None), None)
 

@@ -24,9 +24,12 @@ from server.turn.passages import (
     Retrieval,
     cache_salt,
     find_passages,
+    searches,
 )
+from server.turn.query import Query, with_history
 from server.turn.relay import Relay
 from server.turn.resume import Resume, without_waiting_answer
+from server.turn.rewriting import with_model
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +85,11 @@ class ChatTurn:
             self._context,
             self._services.embedder,
             plan.found.passages,
-            cite=self._cites(plan),
+            check=self._checks(plan),
+            cite=self._spec.retrieval.citations,
             note=self._note(plan),
             closing=self._closing,
-            block={"retrieval": plan.found.state.value},
+            block=plan.found.shown(),
         )
         if plan.fixed is not None:
             frames = await relay.whole(self._fixed_message(plan.fixed))
@@ -160,8 +164,7 @@ class ChatTurn:
         if not state.ok:
             raise Unavailable(state.reason, code="engine_unavailable", retry_after=state.retry_after)
         told = prompt.history(self._context.request.messages)
-        question = next((entry["content"] or "" for entry in reversed(told) if entry["role"] == "user"), "")
-        found = await self._find(question)
+        found = await self._find([entry["content"] or "" for entry in told if entry["role"] == "user"])
         messages = self._messages(told, found)
         waiting: tuple[Approval, ...] = ()
         if self._actions.operations:
@@ -182,10 +185,21 @@ class ChatTurn:
             return Plan(found, messages, DECLINED, waiting)
         return Plan(found, messages, None, waiting)
 
-    async def _find(self, question: str) -> Found:
-        record, begun = self._context.record, time.monotonic()
+    async def _query(self, questions: Sequence[str]) -> Query:
+        rewrite = self._spec.knowledge.rewrite
+        if rewrite == "off" or not searches(self._spec, questions[-1] if questions else ""):
+            return Query(questions[-1] if questions else "")
+        query = with_history(questions)
+        if rewrite == "model":
+            return await with_model(query, questions, self._services.engine, self._context.record, self._salt)
+        return query
+
+    async def _find(self, questions: Sequence[str]) -> Found:
+        record = self._context.record
+        query = await self._query(questions)
+        record.rewrite, begun = query.rewrite.value, time.monotonic()
         try:
-            found = await find_passages(self._services.knowledge, self._services.sync, self._spec, question)
+            found = await find_passages(self._services.knowledge, self._services.sync, self._spec, query)
         except RepertoryError:
             record.searched(Retrieval.UNAVAILABLE.value, begun)
             raise
@@ -225,7 +239,8 @@ class ChatTurn:
             kept = self._context.record.answer(choice["index"])
             text = AnswerText(
                 plan.found.passages,
-                cite=self._cites(plan),
+                check=self._checks(plan),
+                cite=self._spec.retrieval.citations,
                 note=self._note(plan),
                 closing=self._closing,
                 kept=kept,
@@ -237,12 +252,13 @@ class ChatTurn:
             cited |= numbers
         block = None
         if self._context.request.repertory.include:
-            found = {"retrieval": plan.found.state.value}
-            block = repertory_block(self._context, plan.found.passages, cited, found)
+            block = repertory_block(self._context, plan.found.passages, cited, plan.found.shown())
         return whole_frame(self._context, choices, block)
 
-    def _cites(self, plan: Plan) -> bool:
-        return self._spec.retrieval.citations and not self._context.request.wants_json and plan.fixed is None
+    def _checks(self, plan: Plan) -> bool:
+        """Tell whether markers of the answer are checked: also where nothing was found, since they then lie."""
+        searched = plan.found.state is not Retrieval.NOT_USED
+        return searched and not self._context.request.wants_json and plan.fixed is None
 
     def _note(self, plan: Plan) -> str:
         if self._context.request.wants_json:

@@ -367,3 +367,17 @@ def forget_package(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
         return iter(one for one in found if one.name.lower().replace("_", "-") not in names)
 
     monkeypatch.setattr(metadata.Distribution, "discover", discovered)
+
+
+def test_a_reranker_that_scores_no_pairs_is_seen(settings: Configure, tmp_path: Path) -> None:
+    assert installation.reranker(settings()).status is Status.OK
+    assert_says(
+        installation.reranker(settings(reranker_model="none")), Status.FAIL, "missing", "REPERTORY_RERANKER_MODEL"
+    )
+    asked = settings(reranker_model="base")  # a language model
+    assert_says(installation.reranker(asked), Status.FAIL, "scores no pairs", "REPERTORY_RERANKER_MODEL")
+    config = {"architectures": ["BertForSequenceClassification"], "id2label": {"0": "LABEL_0"}}
+    (tmp_path / "models" / "base" / "config.json").write_text(json.dumps(config))
+    assert installation.reranker(asked).status is Status.OK
+    next((tmp_path / "models" / "base").glob("*.safetensors")).write_bytes(b"x")
+    assert_says(installation.reranker(asked), Status.FAIL, "base", "REPERTORY_RERANKER_MODEL")

@@ -113,6 +113,47 @@ async def test_json_answers_keep_their_brackets(gateway: Gateway) -> None:
     assert answer.choices[0].message.annotations is None
 
 
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("down", [True, False])
+async def test_a_marker_is_taken_out_where_no_passage_was_given(
+    gateway: Gateway, stream: bool, down: bool
+) -> None:
+    gateway.embedder.broken = down
+    gateway.engine.will("It opens at nine [1], they say [2, 3]. In code it is `hours[1]`.")
+    question = "Zebra xylophone quantum?"
+    if stream:
+        chunks = await gateway.stream("librarian", question)
+        assert not any((one.choices[0].delta.model_extra or {}).get("annotations") for one in chunks)
+        text = text_of(chunks)
+    else:
+        message = (await gateway.ask("librarian", question)).choices[0].message
+        assert message.annotations is None
+        text = message.content or ""
+    assert text.endswith("It opens at nine, they say. In code it is `hours[1]`.")
+
+
+async def test_a_persona_without_documents_keeps_its_brackets(gateway: Gateway) -> None:
+    gateway.engine.will("See the list [1].")
+    assert (await gateway.ask("plain", QUESTION)).choices[0].message.content == "See the list [1]."
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_persona_whose_answers_carry_no_citations_shows_no_markers(start: Start, stream: bool) -> None:
+    silent = LIBRARIAN.replace("{floor", "{citations: false, floor")
+    async with start({"librarian": silent}) as gateway:
+        gateway.engine.will("The library opens at nine and closes at eighteen on weekdays [1].")
+        if stream:
+            chunks = await gateway.stream("librarian", QUESTION)
+            text, extra = text_of(chunks), [one.choices[0].delta.model_extra or {} for one in chunks]
+            assert not any("annotations" in one for one in extra)
+        else:
+            message = (await gateway.ask("librarian", QUESTION)).choices[0].message
+            text = message.content or ""
+            assert message.annotations is None
+        assert "# Passages\n[1]" in gateway.engine.requests[0]["messages"][-1]["content"]
+    assert text == "The library opens at nine and closes at eighteen on weekdays."
+
+
 async def test_nothing_found_is_said_to_the_model(gateway: Gateway) -> None:
     await gateway.ask("librarian", "Zebra xylophone quantum?")
     assert gateway.engine.requests[0]["messages"][-1]["content"].endswith("# Passages\nNothing was found.")

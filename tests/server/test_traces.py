@@ -97,7 +97,11 @@ async def test_retrieval_actions_and_engine_calls_hang_below_their_turn(
     assert attributes_of(tool)["gen_ai.tool.name"] == "look_up"
     assert attributes_of(tool)["repertory.outcome"] == "done"
     assert search.parent_span_id == librarian.span_id
-    assert attributes_of(search) == {"gen_ai.operation.name": "retrieval", "repertory.outcome": "found"}
+    assert attributes_of(search) == {
+        "gen_ai.operation.name": "retrieval",
+        "repertory.outcome": "found",
+        "repertory.rewrite": "none",
+    }
     assert attributes_of(librarian)["gen_ai.response.time_to_first_chunk"] > 0
     for inner, outer in [(tool, clerk), (search, librarian), *((call, clerk) for call in calls[:3])]:
         assert inner.trace_id == outer.trace_id
