@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 
-from benchmarks import cache, flips, gateway, loads, lora, passage, turns
+from benchmarks import answers, cache, flips, follow_ups, gateway, loads, lora, passage, turns
 from benchmarks.machine import describe
 from benchmarks.report import with_section
 from benchmarks.section import Bench, Section
@@ -19,6 +19,8 @@ SECTIONS: tuple[Section, ...] = (
     loads.SECTION,
     flips.SECTION,
     *lora.SECTIONS,
+    follow_ups.SECTION,
+    answers.SECTION,
 )
 """In the order of the report."""
 
