@@ -10,11 +10,11 @@ ConversationId = NewType("ConversationId", str)
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
-def new_id(prefix: str) -> str:
-    """Return a fresh id such as `appr-5k2…` (24 characters of base 36, 124 bits)."""
+def new_id(prefix: str, mark: str = "-") -> str:
+    """Return a fresh id such as `appr-5k2…` (24 characters of base 36, 124 bits); `mark` stands after the prefix."""
     number = secrets.randbelow(36**24)  # one draw: asking the kernel for each character takes twenty times as long
     characters = []
     for _ in range(24):
         number, digit = divmod(number, 36)
         characters.append(_ALPHABET[digit])
-    return f"{prefix}-{''.join(characters)}"
+    return f"{prefix}{mark}{''.join(characters)}"

@@ -11,9 +11,9 @@ import numpy as np
 from sqlalchemy import Connection, RowMapping, delete, func, insert, select, text, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from retrieval.records import Document, FileWarning, Passage, StoreStatus, Vectors
+from retrieval.records import Document, FileFailure, FileWarning, Passage, StoreStatus, Vectors
 from retrieval.splitting import Piece, embedding_text
-from retrieval.tables import documents, passages, stores, vectors
+from retrieval.tables import documents, file_failures, passages, stores, vectors
 from retrieval.vector_index import Rows
 
 _CHUNK = 500  # SQLite takes a limited number of bound values in a statement
@@ -61,9 +61,17 @@ def find_store(connection: Connection, name: str) -> Store | None:
 
 
 def create_store(connection: Connection, name: str, folder: str, embedder: str, dimensions: int) -> Store:
-    """Add an empty store."""
+    """Add an empty store of a folder."""
+    latest = connection.execute(select(func.max(stores.c.id))).scalar() or 0
+    return add_store(connection, max(0, latest) + 1, name, folder, embedder, dimensions)
+
+
+def add_store(
+    connection: Connection, store_id: int, name: str, folder: str, embedder: str, dimensions: int
+) -> Store:
+    """Add an empty store under a number that no store has had; those of folders are above 0, others below."""
     values = {"name": name, "folder": folder, "embedder": embedder, "dimensions": dimensions, "generation": 0}
-    connection.execute(insert(stores).values(values))
+    connection.execute(insert(stores).values(id=store_id, **values))
     store = find_store(connection, name)
     assert store is not None  # noqa: S101 - written in this very transaction
     return store
@@ -88,6 +96,20 @@ def warnings(connection: Connection, store_id: int) -> list[FileWarning]:
         .order_by(documents.c.path)
     )
     return [FileWarning(row.path, row.warning) for row in connection.execute(query)]
+
+
+def failures(connection: Connection, store_id: int) -> list[FileFailure]:
+    """Return the files that the last sync could not take in."""
+    query = select(file_failures.c.path, file_failures.c.reason).where(file_failures.c.store_id == store_id)
+    return [FileFailure(row.path, row.reason) for row in connection.execute(query.order_by(file_failures.c.path))]
+
+
+def keep_failures(connection: Connection, store_id: int, found: Sequence[FileFailure]) -> None:
+    """Remember the files that a sync could not take in, in the place of those of the sync before."""
+    connection.execute(delete(file_failures).where(file_failures.c.store_id == store_id))
+    if found:
+        rows = [{"store_id": store_id, "path": one.path, "reason": one.reason} for one in found]
+        connection.execute(insert(file_failures), rows)
 
 
 def put_document(

@@ -4,7 +4,6 @@ Each document is one transaction, so whatever ends the process leaves every docu
 sync goes on from there. Vectors are laid down before that, where a repeated sync finds them.
 """
 
-import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,12 +12,10 @@ from pathlib import Path
 from core.database import Database
 from retrieval import shelf
 from retrieval.folder import MAX_DOCUMENT_BYTES, MAX_TEXT_BYTES, FolderEntry, entries, read_bytes
-from retrieval.parsing import FileRefusedError, ParsedDocument, Parser, format_of, language_of
+from retrieval.intake import Intake
+from retrieval.parsing import FileRefusedError, Parser, format_of
 from retrieval.records import FileFailure, FileWarning, SyncProgress, SyncReport, TextEmbedder
-from retrieval.shelf import NewDocument, Store
-from retrieval.splitting import SPLITTER_VERSION, embedding_text, split, title_of
-
-_BATCH = 32
+from retrieval.shelf import Store
 
 Progress = Callable[[SyncProgress], None]
 
@@ -31,7 +28,6 @@ class _Tally:
     failures: list[FileFailure] = field(default_factory=list)
     kept: set[str] = field(default_factory=set)
     unchanged: int = 0
-    embedded: int = 0
 
 
 class FolderSync:
@@ -54,6 +50,8 @@ class FolderSync:
         self._tally = _Tally()
         self._name = name
         self._files = (0, 0)
+        self._path = ""
+        self._intake = Intake(database, embedder, parser, self._report)
 
     def run(self) -> SyncReport:
         """Do it.
@@ -64,12 +62,13 @@ class FolderSync:
         """
         began = time.monotonic()
         found = entries(self._folder)
-        store = self._embedded_anew(self._opened())
+        store = self._intake.embedded_anew(self._opened())
         with self._database.read() as connection:
             held = shelf.content_hashes(connection, store.id)
         for number, entry in enumerate(found):
             self._files = (number, len(found))
-            self._report(entry.path)
+            self._path = entry.path
+            self._report()
             self._take(store, entry, held)
         self._files = (len(found), len(found))
         self._drop(store, [path for path in held if path not in self._tally.kept])
@@ -77,9 +76,11 @@ class FolderSync:
             if self._tally.added or self._tally.updated or self._tally.removed:
                 shelf.forget_unused_vectors(connection, self._embedder.model_id)
             shelf.change_store(connection, store.id, synced_at=time.time())
+            shelf.keep_failures(connection, store.id, self._tally.failures)
         with self._database.read() as connection:
             warnings = shelf.warnings(connection, store.id)
-        self._report("")
+        self._path = ""
+        self._report()
         return self._reported(warnings, time.monotonic() - began)
 
     def _opened(self) -> Store:
@@ -93,37 +94,13 @@ class FolderSync:
             shelf.change_store(connection, store.id, folder=folder)
             return store
 
-    def _embedded_anew(self, store: Store) -> Store:
-        """Give a store of another embedder all its vectors anew, then switch it over in one step."""
-        identity = self._embedder.model_id
-        if store.embedder == identity:
-            return store
-        while True:
-            with self._database.read() as connection:
-                batch = shelf.unembedded_passages(connection, store.id, identity, _BATCH)
-            if not batch:
-                break
-            self._embed(batch)
-        with self._database.write() as connection:
-            shelf.change_store(
-                connection,
-                store.id,
-                embedder=identity,
-                dimensions=self._embedder.dimensions,
-                generation=store.generation + 1,
-            )
-            shelf.forget_unused_vectors(connection, identity)
-            switched = shelf.find_store(connection, self._name)
-        assert switched is not None  # noqa: S101 - changed in this very transaction
-        return switched
-
     def _take(self, store: Store, entry: FolderEntry, held: Mapping[str, str]) -> None:
         try:
             content = read_bytes(
                 entry, self._folder, MAX_DOCUMENT_BYTES if format_of(entry.path) else MAX_TEXT_BYTES
             )
-            content_hash = _hash(f"{SPLITTER_VERSION}\0{self._parser.identity(content, entry.path)}")
-            changed = held.get(entry.path) != content_hash
+            identity = self._intake.identity(content, entry.path)
+            changed = held.get(entry.path) != identity
             document = self._parser.parse(content, entry.path) if changed else None
         except FileRefusedError as refusal:
             self._tally.failures.append(FileFailure(entry.path, refusal.reason))
@@ -134,43 +111,8 @@ class FolderSync:
         if document is None:
             self._tally.unchanged += 1
             return
-        self._write(store, entry, document, content_hash)
+        self._intake.put(store, entry.path, document, identity)
         (self._tally.updated if entry.path in held else self._tally.added).append(entry.path)
-
-    def _write(self, store: Store, entry: FolderEntry, read: ParsedDocument, content_hash: str) -> None:
-        name = Path(entry.path).stem.replace("_", " ").replace("-", " ")
-        title = title_of(read.text, name, markdown=read.markdown)
-        pieces = split(read.text, markdown=read.markdown, pages=read.pages, language=language_of(entry.path))
-        texts = [embedding_text(title, piece.heading, piece.text) for piece in pieces]
-        hashes = [_hash(words) for words in texts]
-        by_hash = dict(zip(hashes, texts, strict=True))
-        with self._database.read() as connection:
-            missing = sorted(shelf.missing_vectors(connection, store.embedder, hashes))
-        vectors: dict[str, bytes] = {}
-        for first in range(0, len(missing), _BATCH):
-            vectors |= self._embed({key: by_hash[key] for key in missing[first : first + _BATCH]})
-            self._report(entry.path)
-        document = NewDocument(
-            id=shelf.document_id(self._name, entry.path),
-            path=entry.path,
-            title=title,
-            text=read.text,
-            content_hash=content_hash,
-            pieces=pieces,
-            hashes=hashes,
-            warning=read.warning,
-        )
-        with self._database.write() as connection:
-            shelf.put_document(connection, store, document, vectors)
-
-    def _embed(self, texts: Mapping[str, str]) -> dict[str, bytes]:
-        """Embed and lay down a batch, so that a sync cut short does not pay for it twice."""
-        rows = self._embedder.embed(list(texts.values()))
-        made = {key: row.tobytes() for key, row in zip(texts, rows, strict=True)}
-        with self._database.write() as connection:
-            shelf.put_vectors(connection, self._embedder.model_id, made)
-        self._tally.embedded += len(made)
-        return made
 
     def _drop(self, store: Store, paths: list[str]) -> None:
         for path in paths:
@@ -178,10 +120,10 @@ class FolderSync:
                 shelf.remove_document(connection, store, shelf.document_id(self._name, path))
             self._tally.removed.append(path)
 
-    def _report(self, path: str) -> None:
+    def _report(self) -> None:
         if self._progress is not None:
             done, total = self._files
-            self._progress(SyncProgress(self._name, path, done, total, self._tally.embedded))
+            self._progress(SyncProgress(self._name, self._path, done, total, self._intake.embedded))
 
     def _reported(self, warnings: Sequence[FileWarning], seconds: float) -> SyncReport:
         tally = self._tally
@@ -193,10 +135,6 @@ class FolderSync:
             unchanged=tally.unchanged,
             failures=tuple(tally.failures),
             warnings=tuple(warnings),
-            passages_embedded=tally.embedded,
+            passages_embedded=self._intake.embedded,
             seconds=seconds,
         )
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -7,6 +7,9 @@ embedder can be laid beside the old ones before a store is switched over.
 
 from sqlalchemy import (
     DDL,
+    JSON,
+    BigInteger,
+    Boolean,
     Column,
     Float,
     ForeignKey,
@@ -80,6 +83,92 @@ vectors = Table(
     Column("embedder", String, primary_key=True),
     Column("text_hash", String, primary_key=True),
     Column("vector", LargeBinary, nullable=False),
+)
+
+file_failures = Table(
+    "retrieval_file_failures",
+    metadata,
+    Column("store_id", Integer, ForeignKey("retrieval_stores.id"), primary_key=True),
+    Column("path", String, primary_key=True),
+    Column("reason", Text, nullable=False),
+)
+
+vector_stores = Table(
+    "retrieval_vector_stores",
+    metadata,
+    # The store's number is its negative, so that numbers are never given twice and differ from those of folders.
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("id", String, nullable=False, unique=True),
+    Column("principal", String, nullable=False),
+    Column("title", String, nullable=False),
+    Column("description", Text),
+    Column("labels", JSON, nullable=False),
+    Column("expires_days", Integer),
+    Column("created_at", Float, nullable=False),
+    Column("last_active_at", Float, nullable=False),
+    # Null where it never expires.
+    Column("expires_at", Float),
+    Index("retrieval_vector_stores_by_principal", "principal", "seq"),
+    sqlite_autoincrement=True,
+)
+
+shares = Table(
+    "retrieval_store_shares",
+    metadata,
+    Column("vector_store", String, ForeignKey("retrieval_vector_stores.id"), primary_key=True),
+    Column("reader", String, primary_key=True),
+)
+
+batches = Table(
+    "retrieval_file_batches",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("vector_store", String, ForeignKey("retrieval_vector_stores.id"), nullable=False),
+    Column("cancelled", Boolean, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Index("retrieval_file_batches_by_store", "vector_store"),
+)
+
+entries = Table(
+    "retrieval_store_files",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("vector_store", String, ForeignKey("retrieval_vector_stores.id"), nullable=False),
+    Column("file_id", String, nullable=False),
+    Column("batch", String, ForeignKey("retrieval_file_batches.id")),
+    Column("filename", String, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("sha256", String, nullable=False),
+    Column("status", String, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("error_code", String),
+    Column("error_message", Text),
+    Column("attributes", JSON, nullable=False),
+    # Both null where the server chooses.
+    Column("max_tokens", Integer),
+    Column("overlap_tokens", Integer),
+    Column("usage_bytes", BigInteger, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("document_id", String),
+    UniqueConstraint("vector_store", "file_id"),
+    Index("retrieval_store_files_by_status", "status", "seq"),
+    Index("retrieval_store_files_by_file", "file_id"),
+    Index("retrieval_store_files_by_batch", "batch"),
+    Index("retrieval_store_files_by_document", "document_id"),
+    sqlite_autoincrement=True,
+)
+
+attributes = Table(
+    "retrieval_file_attributes",
+    metadata,
+    Column("entry", Integer, ForeignKey("retrieval_store_files.seq"), primary_key=True),
+    Column("key", String, primary_key=True),
+    # One of the three has the value.
+    Column("text", String),
+    Column("number", Float),
+    Column("flag", Boolean),
+    Index("retrieval_file_attributes_by_text", "key", "text"),
+    Index("retrieval_file_attributes_by_number", "key", "number"),
 )
 
 FULL_TEXT_DDL = (

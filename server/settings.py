@@ -45,7 +45,7 @@ class Settings(BaseSettings):
     anonymous_requests_per_day: int | None = Field(None, ge=1, description="Requests in a day of UTC.")
     anonymous_tokens_per_day: int | None = Field(None, ge=1, description="Tokens in a day of UTC.")
 
-    data_dir: Path = Field(Path("data"), description="Database, adapters and indexes of this server.")
+    data_dir: Path = Field(Path("data"), description="Database, uploads, adapters and indexes of this server.")
     models_dir: Path = Field(ROOT / "models", description="Where the base and the embedding model lie.")
     personas_dir: Path = Field(ROOT / "personas", description="Folder of persona files (*.yaml).")
     knowledge_root: Path = Field(ROOT, description="Paths of knowledge and documents in personas start here.")
@@ -98,6 +98,9 @@ class Settings(BaseSettings):
         60, ge=1, description="Longest wait for a client that stops in mid-request or does not read its answer."
     )
     max_body_bytes: int = Field(10_000_000, ge=1_000, description="Largest request body, in bytes.")
+    max_file_bytes: int = Field(
+        512_000_000, ge=1_000, le=8_000_000_000, description="Largest file that may be uploaded, in bytes."
+    )
     max_steps: int = Field(4, ge=1, le=16, description="Engine calls in one chat turn, at most.")
     transcripts: str = Field(
         "metadata",
@@ -177,6 +180,11 @@ class Settings(BaseSettings):
     def indexes_dir(self) -> Path:
         """Where rebuilt search indexes are cached."""
         return self.data_dir / "indexes"
+
+    @property
+    def blobs_dir(self) -> Path:
+        """Where the bytes of uploaded files lie, by their SHA-256."""
+        return self.data_dir / "blobs"
 
     @property
     def logs_dir(self) -> Path:

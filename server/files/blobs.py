@@ -1,0 +1,135 @@
+"""Bytes by their SHA-256, each kept once. Knows no rows and no names.
+
+A blob is written beside its place, brought to disk and renamed, so that a name means that the bytes are whole.
+"""
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from core.database import disk_full
+from core.errors import Unavailable
+
+_INCOMING = "incoming"
+
+
+class Draft:
+    """Bytes on their way in; `keep` makes them a blob, `discard` leaves nothing."""
+
+    def __init__(self, folder: Path) -> None:
+        descriptor, name = tempfile.mkstemp(dir=folder)
+        self.path = Path(name)
+        self.size = 0
+        self._file = os.fdopen(descriptor, "wb", buffering=0)
+        self._digest = hashlib.sha256()
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the bytes so far."""
+        return self._digest.hexdigest()
+
+    def write(self, data: bytes) -> None:
+        """Add bytes. Blocking.
+
+        Raises:
+            Unavailable: the disk is full or failing.
+        """
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[self._file.write(view) :]
+        except OSError as error:
+            raise disk_full() from error
+        self._digest.update(data)
+        self.size += len(data)
+
+    def finish(self) -> None:
+        """Bring the bytes to disk.
+
+        Raises:
+            Unavailable: the disk is full or failing.
+        """
+        try:
+            os.fsync(self._file.fileno())
+            self._file.close()
+        except OSError as error:
+            raise disk_full() from error
+
+    def discard(self) -> None:
+        """Leave nothing of it; after `Blobs.keep` there is nothing to leave."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+        self.path.unlink(missing_ok=True)
+
+
+class Blobs:
+    """The folder of blobs: `ab/abcdef…`, and drafts in `incoming/`. Blocking."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def path(self, sha256: str) -> Path:
+        """Return where the bytes with this hash lie, if there are any."""
+        return self._folder / sha256[:2] / sha256
+
+    def draft(self) -> Draft:
+        """Begin to take bytes in.
+
+        Raises:
+            Unavailable: the folder cannot be written.
+        """
+        incoming = self._folder / _INCOMING
+        try:
+            incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
+            return Draft(incoming)
+        except OSError as error:
+            raise Unavailable(
+                f"The folder {str(self._folder)!r} cannot be written ({error.strerror}). Check its owner and rights.",
+                code="data_dir_unusable",
+                retry_after=30,
+            ) from error
+
+    def keep(self, draft: Draft) -> None:
+        """Give a finished draft its place, from where no crash takes it.
+
+        Raises:
+            Unavailable: the disk is full or failing.
+        """
+        place = self.path(draft.sha256)
+        try:
+            if place.exists() and place.stat().st_size == draft.size:
+                draft.path.unlink()
+                return
+            if not place.parent.exists():
+                place.parent.mkdir(mode=0o700, exist_ok=True)
+                _sync(self._folder)
+            draft.path.replace(place)
+            _sync(place.parent)
+        except OSError as error:
+            raise disk_full() from error
+
+    def remove(self, sha256: str) -> None:
+        """Remove a blob."""
+        self.path(sha256).unlink(missing_ok=True)
+
+    def held(self) -> Iterator[str]:
+        """Yield the hash of every blob."""
+        for folder in sorted(self._folder.glob("[0-9a-f][0-9a-f]")):
+            for path in sorted(folder.iterdir()):
+                yield path.name
+
+    def drop_drafts(self) -> None:
+        """Remove what a process that is gone was taking in; call it before anything is taken in."""
+        for path in (self._folder / _INCOMING).glob("*"):
+            path.unlink(missing_ok=True)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

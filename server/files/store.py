@@ -1,0 +1,131 @@
+"""Uploaded files in the database, each its owner's alone. Blocking; knows no HTTP and no vector stores.
+
+A row is written once its bytes are on disk, and bytes go once no row names them.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Row, delete, exists, insert, or_, select
+
+from core.clock import Clock
+from core.database import Database
+from core.errors import NotFound
+from core.ids import new_id
+from server.files.blobs import Blobs, Draft
+from server.files.file import StoredFile
+from server.files.tables import files
+from core.paging import Page, Slice, page_of
+
+_COLUMNS = [column for column in files.c if column.name != "seq"]
+
+
+@dataclass(frozen=True, slots=True)
+class NewFile:
+    """What is said of bytes that come in; `expires_in` is in seconds."""
+
+    principal: str
+    filename: str
+    purpose: str
+    expires_in: int | None = None
+
+
+class Files:
+    """All uploaded files of a server.
+
+    Args:
+        database: holds their rows.
+        blobs: hold their bytes.
+        clock: says when they were made and whether they have expired.
+    """
+
+    def __init__(self, database: Database, blobs: Blobs, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._changing = threading.Lock()  # no blob goes between its arrival and its row
+        self.blobs = blobs
+
+    def add(self, draft: Draft, new: NewFile) -> StoredFile:
+        """Keep a finished draft as a file.
+
+        Raises:
+            Unavailable: the disk is full, or the database is locked.
+        """
+        now = self._clock()
+        stored = StoredFile(
+            id=new_id("file"),
+            principal=new.principal,
+            filename=new.filename,
+            purpose=new.purpose,
+            bytes=draft.size,
+            sha256=draft.sha256,
+            created_at=now,
+            expires_at=None if new.expires_in is None else now + new.expires_in,
+        )
+        with self._changing:
+            self.blobs.keep(draft)
+            with self._database.write() as connection:
+                connection.execute(
+                    insert(files).values({column.name: getattr(stored, column.name) for column in _COLUMNS})
+                )
+        return stored
+
+    def list(self, principal: str, wanted: Slice, purpose: str | None = None) -> Page[StoredFile]:
+        """Return a page of the files of `principal`.
+
+        Raises:
+            NotFound: `after` names none of them.
+        """
+        owned = self._visible(principal)
+        if purpose is not None:
+            owned = (*owned, files.c.purpose == purpose)
+        with self._database.read() as connection:
+            rows = page_of(connection, select(files).where(*owned), files.c.seq, files.c.id, wanted)
+        return rows.of(_stored)
+
+    def get(self, file_id: str, principal: str) -> StoredFile:
+        """Return a file of `principal`.
+
+        Raises:
+            NotFound: there is none of this id, or it is another's.
+        """
+        query = select(files).where(files.c.id == file_id, *self._visible(principal))
+        with self._database.read() as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            raise NotFound(f"No such file: {file_id!r}.", code="file_not_found", param="file_id")
+        return _stored(row)
+
+    def delete(self, file_id: str) -> None:
+        """Delete a file; its bytes go, too, unless another file has the same. It is in no store any more."""
+        with self._changing:
+            with self._database.write() as connection:
+                sha256 = connection.execute(select(files.c.sha256).where(files.c.id == file_id)).scalar()
+                connection.execute(delete(files).where(files.c.id == file_id))
+                kept = connection.execute(select(exists().where(files.c.sha256 == sha256))).scalar_one()
+            if sha256 is not None and not kept:
+                self.blobs.remove(sha256)
+
+    def expired(self) -> tuple[str, ...]:
+        """Return the ids of files whose time is over and that are still there."""
+        query = select(files.c.id).where(files.c.expires_at <= self._clock())
+        with self._database.read() as connection:
+            return tuple(connection.execute(query).scalars())
+
+    def drop_orphans(self, stopped: Callable[[], bool]) -> None:
+        """Remove blobs that no row names: what a crash between bytes and row left behind."""
+        for sha256 in self.blobs.held():
+            if stopped():
+                return
+            with self._changing, self._database.read() as connection:
+                if not connection.execute(select(exists().where(files.c.sha256 == sha256))).scalar_one():
+                    self.blobs.remove(sha256)
+
+    def _visible(self, principal: str) -> tuple[ColumnElement[bool], ...]:
+        alive = or_(files.c.expires_at.is_(None), files.c.expires_at > self._clock())
+        return (files.c.principal == principal, alive)
+
+
+def _stored(row: Row[tuple[object, ...]]) -> StoredFile:
+    return StoredFile(**{column.name: row._mapping[column.name] for column in _COLUMNS})
