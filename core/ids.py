@@ -11,7 +11,7 @@ _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 def new_id(prefix: str, mark: str = "-") -> str:
-    """Return a fresh id such as `appr-5k2…` (24 characters of base 36, 124 bits); `mark` stands after the prefix."""
+    """Return a fresh id such as `appr-5k2…`: prefix, mark, 24 characters of base 36 (124 bits)."""
     number = secrets.randbelow(36**24)  # one draw: asking the kernel for each character takes twenty times as long
     characters = []
     for _ in range(24):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.database import Database
-from core.errors import Unavailable
+from core.errors import NotFound, Unavailable
 from retrieval import shelf
 from retrieval.shelf import Store
 from retrieval.vector_index import VectorIndex, digest
@@ -42,7 +42,10 @@ class IndexCache:
     def get(self, store: Store) -> VectorIndex:
         """Return the index of a store, which may be as old as the last `refresh`."""
         snapshot = self._snapshots.get(store.id)
-        if snapshot is None or snapshot.embedder != store.embedder:
+        # A folder's index is refreshed by its sync; that of a store of uploads, whose files come and go one by
+        # one and must be found once they are said to be completed, by the first search that needs it.
+        stale = snapshot is not None and store.id < 0 and snapshot.generation != store.generation
+        if snapshot is None or snapshot.embedder != store.embedder or stale:
             return self.refresh(store.name)
         return snapshot.index
 
@@ -54,7 +57,7 @@ class IndexCache:
                 connection.exec_driver_sql("BEGIN")
                 store = shelf.find_store(connection, name)
                 if store is None:
-                    raise LookupError(f"The store {name!r} is gone.")
+                    raise NotFound(f"The knowledge store {name!r} is gone.")
                 held = self._snapshots.get(store.id)
                 if held and (held.embedder, held.generation) == (store.embedder, store.generation):
                     return held.index
@@ -71,6 +74,16 @@ class IndexCache:
     def path(self, store: Store) -> Path:
         """Return where the index of a store is kept."""
         return self._folder / f"{store.id}.faiss"
+
+    def drop_gone(self) -> None:
+        """Forget the indexes of stores that are no more."""
+        with self._refreshing:
+            with self._database.read() as connection:
+                there = shelf.store_numbers(connection)
+            self._snapshots = {number: one for number, one in self._snapshots.items() if number in there}
+            for path in self._folder.glob("*.faiss"):
+                if path.stem.lstrip("-").isdecimal() and int(path.stem) not in there:
+                    path.unlink(missing_ok=True)
 
     def _sweep(self) -> None:
         """Remove half-written files of processes that are gone."""

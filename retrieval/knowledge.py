@@ -11,9 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
+from core.clock import Clock, system_clock
 from core.database import Database
 from core.errors import NotFound, Unavailable
 from retrieval import shelf
+from retrieval.access import open_stores
+from retrieval.attribute_filter import Filter
 from retrieval.index_cache import IndexCache
 from retrieval.lexicon import LexicalHits, Lexicon
 from retrieval.parsing import Parser
@@ -59,6 +62,7 @@ class Knowledge:
         embedder: TextEmbedder,
         index_dir: Path,
         parser: Parser | None = None,
+        clock: Clock = system_clock,
         *,
         rerank: Rerank | None = None,
     ) -> None:
@@ -71,6 +75,7 @@ class Knowledge:
         self._parser = parser or Parser()
         self._rerank = rerank
         self._syncing = threading.Lock()
+        self._clock = clock
 
     def sync(self, store: str, folder: Path, progress: Callable[[SyncProgress], None] | None = None) -> SyncReport:
         """Bring `store` in line with `folder`; only what changed is read into passages and embedded.
@@ -93,12 +98,25 @@ class Knowledge:
         """Parse no further file: a sync that runs ends at the next one that takes a parser. Searches go on."""
         self._parser.close()
 
+    def changed(self) -> None:
+        """Take note that files of vector stores have come or gone."""
+        self._lexicon.forget()
+        self._indexes.drop_gone()
+
+    def readable(self, stores: Sequence[str], reader: str) -> list[str]:
+        """Return the vector stores among `stores` that `reader` may read."""
+        with self._database.read() as connection:
+            open_ones = open_stores(connection, stores, reader, self._clock())
+        return [name for name in stores if name in open_ones]
+
     def search(
         self,
         stores: Sequence[str],
         query: str,
         *,
         also: Sequence[str] = (),
+        reader: str | None = None,
+        wanted: Filter | None = None,
         top_k: int = 4,
         floor: float = 0.35,
         dense_weight: float = 0.5,
@@ -110,21 +128,23 @@ class Knowledge:
             query: the words of a person, at most 4,000 characters of which count.
             also: the same question in other words, such as with what a follow-up leans on. A passage counts by the
                 mean of its scores over all of them, and by its best cosine.
+            reader: who asks; without one no vector store is found. One that has expired has nothing.
+            wanted: a filter over the attributes of files of vector stores; both legs search only what passes.
             top_k: how many passages at most.
             floor: raw cosine below which a passage is not shown (none left: "nothing found"), unless it
                 holds a rare identifier of the query (`ERR-4711`) to the letter.
             dense_weight: share of the cosine in the fused score; the rest is BM25.
 
         Raises:
-            NotFound: there is no such store.
+            NotFound: there is no such store, or the reader may not read it.
             Unavailable: the embedder is away, or a store waits to be embedded anew.
         """
-        opened = self._opened(stores)
+        opened = self._opened(stores, reader)
         phrasings = [words for words in map(_searchable, (query, *also)) if words]
         if not phrasings or not opened:
             return SearchResult((), 0.0)
         vectors = self._embedder.embed(phrasings, priority=True)
-        legs = [self._candidates(opened, words, meant) for words, meant in zip(phrasings, vectors, strict=True)]
+        legs = [self._candidates(opened, words, meant, wanted) for words, meant in zip(phrasings, vectors, strict=True)]
         found = _together(legs)
         best = max(found.cosines.values(), default=0.0)
         scores = blended([fused(leg.cosines, leg.words.scores, dense_weight) for leg in legs])
@@ -140,25 +160,36 @@ class Knowledge:
         with self._database.read() as connection:
             return shelf.statuses(connection, self._embedder.model_id)
 
-    def document(self, document_id: str) -> Document:
+    def document(self, document_id: str, reader: str | None = None) -> Document:
         """Return a document with its whole text.
 
+        Args:
+            document_id: which.
+            reader: who asks; without one no document of a vector store is found.
+
         Raises:
-            NotFound: no store holds it (any more).
+            NotFound: no store holds it (any more), or the reader may not read that store.
         """
         with self._database.read() as connection:
             document = shelf.find_document(connection, document_id)
+            if document is not None and document.uploaded:
+                now = self._clock()
+                if not open_stores(connection, [document.store], reader, now).get(document.store):
+                    document = None
         if document is None:
             raise NotFound(f"There is no document {document_id!r}. It may have been removed from its folder.")
         return document
 
-    def _opened(self, names: Sequence[str]) -> list[Store]:
+    def _opened(self, names: Sequence[str], reader: str | None) -> list[Store]:
         with self._database.read() as connection:
             opened = [(name, shelf.find_store(connection, name)) for name in dict.fromkeys(names)]
+            open_ones = open_stores(connection, names, reader, self._clock())
         found = []
         for name, store in opened:
-            if store is None:
+            if store is None or (store.id < 0 and name not in open_ones):
                 raise NotFound(f"There is no knowledge store {name!r}. `repertory knowledge list` shows them.")
+            if not open_ones.get(name, True):
+                continue  # it has expired
             if store.embedder != self._embedder.model_id:
                 raise Unavailable(
                     f"The store {name!r} is still embedded by another model. Wait for its sync.",
@@ -168,10 +199,21 @@ class Knowledge:
             found.append(store)
         return found
 
-    def _candidates(self, opened: Sequence[Store], words: str, vector: Vectors) -> _Candidates:
-        rows = {row for store in opened for row in self._indexes.get(store).search(vector, _CANDIDATES)}
+    def _candidates(
+        self, opened: Sequence[Store], words: str, vector: Vectors, wanted: Filter | None
+    ) -> _Candidates:
+        within: dict[int, list[int]] = {}
+        if wanted is not None:
+            with self._database.read() as connection:
+                within = {store.id: shelf.rows_passing(connection, store.id, wanted) for store in opened}
+        rows = {
+            row
+            for store in opened
+            for row in self._indexes.get(store).search(vector, _CANDIDATES, within.get(store.id))
+        }
+        inside = None if wanted is None else [row for passing in within.values() for row in passing]
         with self._database.read() as connection:
-            hits = self._lexicon.search(connection, [store.id for store in opened], words, _CANDIDATES)
+            hits = self._lexicon.search(connection, [store.id for store in opened], words, _CANDIDATES, inside)
             read = partial(shelf.passage_vectors, connection, self._embedder.model_id)
             held = self._vectors.get(_version(opened), rows | hits.scores.keys(), read)
         order = list(held)

@@ -4,6 +4,7 @@ Text of a user is never query syntax: each word is quoted. Of a long question on
 asked for, since scoring every passage that holds "the" costs far more than it tells.
 """
 
+import json
 import re
 import sqlite3
 import threading
@@ -26,12 +27,15 @@ _IDENTIFIER = re.compile(r"(?=.*\d)(?=.*[^\W\d])[\w\-./:#]{3,}|\d{5,}|\d+(?:[-./
 _SEARCH = text(
     "SELECT p.row, bm25(retrieval_passages_fts, 1.0, 1.0, 1.0) AS rank FROM retrieval_passages_fts"
     " JOIN retrieval_passages AS p ON p.row = retrieval_passages_fts.rowid"
-    " WHERE retrieval_passages_fts MATCH :query AND p.store_id IN :stores ORDER BY rank LIMIT :count"
+    " WHERE retrieval_passages_fts MATCH :query AND p.store_id IN :stores"
+    " AND (:within IS NULL OR p.row IN (SELECT value FROM json_each(:within)))"
+    " ORDER BY rank LIMIT :count"
 ).bindparams(bindparam("stores", expanding=True))
 _HOLDERS = text(
     "SELECT p.row FROM retrieval_passages_fts"
     " JOIN retrieval_passages AS p ON p.row = retrieval_passages_fts.rowid"
-    " WHERE retrieval_passages_fts MATCH :query AND p.store_id IN :stores LIMIT :count"
+    " WHERE retrieval_passages_fts MATCH :query AND p.store_id IN :stores"
+    " AND (:within IS NULL OR p.row IN (SELECT value FROM json_each(:within))) LIMIT :count"
 ).bindparams(bindparam("stores", expanding=True))
 _FREQUENCY = text("SELECT doc FROM retrieval_vocabulary WHERE term = :term")
 _TOTAL = text("SELECT count(*) FROM retrieval_passages")
@@ -68,21 +72,31 @@ class Lexicon:
         """Drop the remembered frequencies; call it when passages have changed."""
         self._frequencies = {}
 
-    def search(self, connection: Connection, store_ids: Sequence[int], query: str, count: int) -> LexicalHits:
-        """Return the best `count` passages by BM25 over the query's rarest words."""
+    def search(
+        self,
+        connection: Connection,
+        store_ids: Sequence[int],
+        query: str,
+        count: int,
+        within: Sequence[int] | None = None,
+    ) -> LexicalHits:
+        """Return the best `count` passages by BM25 over the query's rarest words; `within` are the only rows."""
         total = connection.execute(_TOTAL).scalar_one()
         terms = self._terms(connection, query, total)
         if not terms or not store_ids:
             return LexicalHits({}, frozenset())
         stores = list(store_ids)
         expression = " OR ".join(_quoted(term.words) for term in terms)
-        rows = connection.execute(_SEARCH, {"query": expression, "stores": stores, "count": count})
+        inside = None if within is None else json.dumps(within)
+        rows = connection.execute(
+            _SEARCH, {"query": expression, "stores": stores, "count": count, "within": inside}
+        )
         scores = {row: -rank for row, rank in rows}
         rare = max(_RARE_FLOOR, int(total * _RARE_SHARE))
         exact: set[int] = set()
         for term in terms:
             if term.identifier:
-                parameters = {"query": _quoted(term.words), "stores": stores, "count": rare + 1}
+                parameters = {"query": _quoted(term.words), "stores": stores, "count": rare + 1, "within": inside}
                 holders = connection.execute(_HOLDERS, parameters).scalars().all()
                 if len(holders) <= rare:
                     exact.update(holders)

@@ -9,6 +9,9 @@ import numpy.typing as npt
 
 from retrieval.parsing import page_unit
 
+UPLOADS = "vs_"
+"""How the name of every vector store begins, and that of no folder."""
+
 Vectors = npt.NDArray[np.float32]
 """Float32; a row is of unit length."""
 
@@ -83,6 +86,11 @@ class Document:
     title: str
     text: str
     content_hash: str
+
+    @property
+    def uploaded(self) -> bool:
+        """Whether it stands in a vector store, rather than in a folder."""
+        return self.store.startswith(UPLOADS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ import numpy as np
 from sqlalchemy import Connection, RowMapping, delete, func, insert, select, text, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from retrieval.attribute_filter import Filter, condition
 from retrieval.records import Document, FileFailure, FileWarning, Passage, StoreStatus, Vectors
 from retrieval.splitting import Piece, embedding_text
-from retrieval.tables import documents, file_failures, passages, stores, vectors
+from retrieval.tables import documents, entries, file_failures, passages, stores, vectors
 from retrieval.vector_index import Rows
 
 _CHUNK = 500  # SQLite takes a limited number of bound values in a statement
@@ -58,6 +59,11 @@ def find_store(connection: Connection, name: str) -> Store | None:
     """Return a store by its name."""
     row = connection.execute(select(stores).where(stores.c.name == name)).one_or_none()
     return _store(row._mapping) if row else None
+
+
+def store_numbers(connection: Connection) -> set[int]:
+    """Return the number of every store."""
+    return set(connection.execute(select(stores.c.id)).scalars())
 
 
 def create_store(connection: Connection, name: str, folder: str, embedder: str, dimensions: int) -> Store:
@@ -267,6 +273,16 @@ def passage_texts(connection: Connection, rows: Iterable[int]) -> dict[int, Pass
                 page=row.page,
             )
     return found
+
+
+def rows_passing(connection: Connection, store_id: int, wanted: Filter) -> list[int]:
+    """Return the passages of those files of a store of uploads whose attributes pass a filter."""
+    query = (
+        select(passages.c.row)
+        .join(entries, entries.c.document_id == passages.c.document_id)
+        .where(passages.c.store_id == store_id, condition(wanted))
+    )
+    return list(connection.execute(query).scalars())
 
 
 def find_document(connection: Connection, document: str) -> Document | None:

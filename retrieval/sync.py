@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.database import Database
+from core.errors import InvalidRequest
 from retrieval import shelf
 from retrieval.folder import MAX_DOCUMENT_BYTES, MAX_TEXT_BYTES, FolderEntry, entries, read_bytes
 from retrieval.intake import Intake
 from retrieval.parsing import FileRefusedError, Parser, format_of
-from retrieval.records import FileFailure, FileWarning, SyncProgress, SyncReport, TextEmbedder
+from retrieval.records import UPLOADS, FileFailure, FileWarning, SyncProgress, SyncReport, TextEmbedder
 from retrieval.shelf import Store
 
 Progress = Callable[[SyncProgress], None]
@@ -84,6 +85,8 @@ class FolderSync:
         return self._reported(warnings, time.monotonic() - began)
 
     def _opened(self) -> Store:
+        if self._name.startswith(UPLOADS):
+            raise InvalidRequest(f"{self._name!r} is the name of a vector store. Give the folder another one.")
         with self._database.write() as connection:
             store = shelf.find_store(connection, self._name)
             folder = str(self._folder)

@@ -4,6 +4,7 @@ The only file that imports faiss. Knows row numbers and vectors; nothing of text
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
@@ -25,7 +26,7 @@ class _FaissIndex(Protocol):
 
     def train(self, vectors: Vectors) -> None: ...
     def add_with_ids(self, vectors: Vectors, rows: Rows) -> None: ...
-    def search(self, vectors: Vectors, count: int) -> tuple[Vectors, Rows]: ...
+    def search(self, vectors: Vectors, count: int, *, params: object = None) -> tuple[Vectors, Rows]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +65,16 @@ class VectorIndex:
         """Length of a vector."""
         return self._index.d
 
-    def search(self, query: Vectors, count: int) -> list[int]:
-        """Return the rows nearest to the unit vector `query` (d,), nearest first."""
-        if not self.count:
+    def search(self, query: Vectors, count: int, within: Sequence[int] | None = None) -> list[int]:
+        """Return the rows nearest to the unit vector `query` (d,), nearest first; `within` are the only rows."""
+        if not self.count or (within is not None and not within):
             return []
-        _, rows = self._index.search(query.reshape(1, -1), min(count, self.count))
+        params = None
+        if within is not None:
+            faiss = _faiss()
+            selector = faiss.IDSelectorBatch(np.asarray(within, np.int64))
+            params = faiss.SearchParameters(sel=selector)
+        _, rows = self._index.search(query.reshape(1, -1), min(count, self.count), params=params)
         return [int(row) for row in rows[0] if row >= 0]
 
 

@@ -87,7 +87,7 @@ class Blobs:
             return Draft(incoming)
         except OSError as error:
             raise Unavailable(
-                f"The folder {str(self._folder)!r} cannot be written ({error.strerror}). Check its owner and rights.",
+                f"The folder {str(self._folder)!r} cannot be written ({error.strerror}). Check its owner.",
                 code="data_dir_unusable",
                 retry_after=30,
             ) from error

@@ -13,10 +13,10 @@ from core.clock import Clock
 from core.database import Database
 from core.errors import NotFound
 from core.ids import new_id
+from core.paging import Page, Slice, page_of
 from server.files.blobs import Blobs, Draft
 from server.files.file import StoredFile
 from server.files.tables import files
-from core.paging import Page, Slice, page_of
 
 _COLUMNS = [column for column in files.c if column.name != "seq"]
 
