@@ -98,10 +98,11 @@ class Knowledge:
         """Parse no further file: a sync that runs ends at the next one that takes a parser. Searches go on."""
         self._parser.close()
 
-    def changed(self) -> None:
-        """Take note that files of vector stores have come or gone."""
+    def changed(self, *, gone: bool = False) -> None:
+        """Take note that files of vector stores have come or, perhaps, whole stores have gone."""
         self._lexicon.forget()
-        self._indexes.drop_gone()
+        if gone:
+            self._indexes.drop_gone()
 
     def readable(self, stores: Sequence[str], reader: str) -> list[str]:
         """Return the vector stores among `stores` that `reader` may read."""

@@ -12,6 +12,9 @@ from retrieval.parsing import page_unit
 UPLOADS = "vs_"
 """How the name of every vector store begins, and that of no folder."""
 
+DOCUMENTS = "doc-"
+"""How the id of every document begins."""
+
 Vectors = npt.NDArray[np.float32]
 """Float32; a row is of unit length."""
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, RowMapping, delete, func, insert, select, tex
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from retrieval.attribute_filter import Filter, condition
-from retrieval.records import Document, FileFailure, FileWarning, Passage, StoreStatus, Vectors
+from retrieval.records import DOCUMENTS, Document, FileFailure, FileWarning, Passage, StoreStatus, Vectors
 from retrieval.splitting import Piece, embedding_text
 from retrieval.tables import documents, entries, file_failures, passages, stores, vectors
 from retrieval.vector_index import Rows
@@ -52,7 +52,7 @@ class NewDocument:
 
 def document_id(store: str, path: str) -> str:
     """Return the id that a path of a store always has, so that old citations keep leading somewhere."""
-    return "doc-" + hashlib.sha256(f"{store}\0{path}".encode()).hexdigest()[:24]
+    return DOCUMENTS + hashlib.sha256(f"{store}\0{path}".encode()).hexdigest()[:24]
 
 
 def find_store(connection: Connection, name: str) -> Store | None:

@@ -4,7 +4,7 @@ Adding writes a row that waits; `ingest` takes it from there. Removing takes the
 transaction, so that no later search finds a passage of it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, delete, insert, select, update
@@ -125,6 +125,14 @@ class StoreFiles:
                 f"There is no text of {file_id!r} yet: its status is {row.status!r}.", code="file_not_completed"
             )
         return document.text
+
+    def of_documents(self, store_id: str, documents: Collection[str]) -> dict[str, StoreFile]:
+        """Return document → the file of the store that it was read from."""
+        query = select(entries).where(
+            entries.c.vector_store == store_id, entries.c.document_id.in_(list(documents))
+        )
+        with self._database.read() as connection:
+            return {row.document_id: _file(row) for row in connection.execute(query)}
 
     def batch(self, store_id: str, batch_id: str) -> Batch:
         """Return a batch of a store.

@@ -24,9 +24,13 @@ from server.routes import (
     models,
     openapi,
     personas,
+    shares,
     transcripts,
     usage,
+    vector_store_files,
+    vector_stores,
 )
+from server.routes.files import UPLOAD_PATH
 from server.services import Services
 from server.usage.answers import LIMIT_HEADERS, on_limit_reached
 from server.usage.limit import LimitReached
@@ -37,6 +41,9 @@ _ROUTERS = (
     models,
     embeddings,
     files,
+    vector_stores,
+    vector_store_files,
+    shares,
     health,
     metrics,
     personas,
@@ -47,6 +54,10 @@ _ROUTERS = (
     usage,
     openapi,
 )
+
+
+_FORM_BYTES = 100_000
+"""Of an upload beside its file: boundaries, headers, fields."""
 
 
 def create_app(services: Services, *, routers: Sequence[APIRouter] = ()) -> FastAPI:
@@ -81,7 +92,8 @@ def create_app(services: Services, *, routers: Sequence[APIRouter] = ()) -> Fast
 def _add_layers(app: FastAPI, services: Services) -> None:
     """Add the layers; the last one added is the outermost."""
     settings = services.settings
-    app.add_middleware(BodyGuard, max_bytes=settings.max_body_bytes)
+    uploads = {UPLOAD_PATH: settings.max_file_bytes + _FORM_BYTES}
+    app.add_middleware(BodyGuard, max_bytes=settings.max_body_bytes, uploads=uploads)
     if settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -112,7 +124,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         background.start_soon(kept_running, "Reading the knowledge", services.sync.keep_up)
         watch = partial(services.personas.watch, services.sync.run)
         background.start_soon(kept_running, "Watching the persona files", watch)
+        background.start_soon(kept_running, "Taking in uploads", services.uploads.run)
         yield
+        services.uploads.close()
         services.knowledge.close()  # a thread cannot be cancelled
         background.cancel_scope.cancel()
     await services.personas.aclose()

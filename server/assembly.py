@@ -7,7 +7,14 @@ from core.clock import Clock
 from core.database import Database
 from core.ids import PersonaId
 from retrieval import Knowledge, Rerank, TextEmbedder
+from retrieval.ingest import Ingest
+from retrieval.parsing import Parser
+from retrieval.store_files import StoreFiles
+from retrieval.tokens import ModelTokens
+from retrieval.vector_stores import VectorStores
 from server.engine_port import Engine, Releases
+from server.files.blobs import Blobs
+from server.files.store import Files
 from server.keys.gate import Gate
 from server.keys.store import Keys
 from server.knowledge_sync import KnowledgeSync
@@ -23,6 +30,7 @@ from server.transcripts.recorder import Recorder
 from server.transcripts.transcript import Keep
 from server.transcripts.upkeep import Retention
 from server.turn.reported import Reported
+from server.uploads import Uploads
 from server.usage.ledger import Ledger
 from server.usage.meter import Meter
 
@@ -43,7 +51,8 @@ def assemble(
     """
     keys = Keys(database, clock)
     personas = PersonaLibrary(settings.personas_dir, action_loader(settings), clock)
-    knowledge = Knowledge(database, embedder, settings.indexes_dir, rerank=rerank)
+    parser = Parser()
+    knowledge = Knowledge(database, embedder, settings.indexes_dir, parser, clock, rerank=rerank)
     approvals = Approvals(database, clock)
     approvals.mark_interrupted()
     transcripts = Recorder(
@@ -67,11 +76,32 @@ def assemble(
         knowledge=knowledge,
         sync=sync,
         approvals=approvals,
+        uploads=_uploads(settings, database, embedder, parser, clock, knowledge),
         reported=Reported(database, clock),
         transcripts=transcripts,
         metrics=metrics,
         traces=traces_of(settings),
         observers=(metrics.turns, TurnLog(), transcripts),
+    )
+
+
+def _uploads(
+    settings: Settings,
+    database: Database,
+    embedder: TextEmbedder,
+    parser: Parser,
+    clock: Clock,
+    knowledge: Knowledge,
+) -> Uploads:
+    blobs = Blobs(settings.blobs_dir)
+    blobs.drop_drafts()
+    tokens = ModelTokens(lambda: settings.embedding_model_dir)
+    return Uploads(
+        files=Files(database, blobs, clock),
+        stores=VectorStores(database, embedder, clock),
+        entries=StoreFiles(database, clock),
+        ingest=Ingest(database, embedder, parser, tokens, blobs.path),
+        knowledge=knowledge,
     )
 
 

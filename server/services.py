@@ -19,6 +19,7 @@ from server.settings import Settings
 from server.transcripts.recorder import Recorder
 from server.turn.record import TurnObserver
 from server.turn.reported import Reported
+from server.uploads import Uploads
 from server.usage.meter import Meter
 
 
@@ -38,6 +39,7 @@ class Services:
     knowledge: Knowledge
     sync: KnowledgeSync
     approvals: Approvals
+    uploads: Uploads
     reported: Reported
     metrics: Metrics
     transcripts: Recorder

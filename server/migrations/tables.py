@@ -5,6 +5,7 @@ from sqlalchemy import MetaData
 from actions.tables import metadata as actions_metadata
 from adapters.tables import metadata as adapters_metadata
 from retrieval.tables import metadata as retrieval_metadata
+from server.files.tables import metadata as files_metadata
 from server.keys.tables import metadata as keys_metadata
 from server.transcripts.tables import metadata as transcripts_metadata
 from server.turn.reported import metadata as turn_metadata
@@ -18,4 +19,5 @@ ALL: tuple[MetaData, ...] = (
     turn_metadata,
     usage_metadata,
     transcripts_metadata,
+    files_metadata,
 )

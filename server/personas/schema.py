@@ -9,6 +9,7 @@ from actions import ActionConfig
 from retrieval import SUPPORT_THRESHOLD
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+StoreId = Annotated[str, StringConstraints(pattern=r"^vs_[a-z0-9]{24}$")]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
@@ -59,11 +60,22 @@ class KnowledgePart(_Part):
         default_factory=list, max_length=32, description="Folders of documents, as paths in the checkout."
     )
 
+    stores: list[StoreId] = Field(
+        default_factory=list,
+        max_length=32,
+        description="Vector stores; a caller is given passages of those that they may read.",
+    )
+
     rewrite: Literal["off", "history", "model"] = Field(
         "history",
         description="A follow-up is searched for as it is; also with the question before it; or also as the base "
         "model words it, which takes one more engine call.",
     )
+
+    @property
+    def any(self) -> bool:
+        """Whether it can look anything up."""
+        return bool(self.paths or self.stores)
 
     @field_validator("rewrite", mode="before")
     @classmethod
@@ -79,6 +91,8 @@ class KnowledgePart(_Part):
                 raise ValueError(
                     f"{folder!r} must be a path inside the checkout, such as 'knowledge/support-agent'"
                 )
+            if folder.startswith("vs_"):
+                raise ValueError(f"{folder!r} looks like a vector store; name those under stores")
         normal = [str(PurePosixPath(folder)) for folder in folders]
         if len(set(normal)) != len(normal):
             raise ValueError("a folder is listed twice; name each one once")

@@ -49,7 +49,7 @@ def _shown(persona: Persona, services: Services) -> dict[str, object]:
         "conversation_starters": spec.conversation_starters,
         "adapter": spec.model.adapter,
         "adapter_version": int(version) if version.isdecimal() else None,
-        "knowledge": spec.knowledge.paths,
+        "knowledge": [*spec.knowledge.paths, *spec.knowledge.stores],
         "actions": [
             {"name": one.name, "description": one.description, "consequential": one.consequential}
             for one in persona.actions.operations

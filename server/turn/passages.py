@@ -9,6 +9,7 @@ from enum import StrEnum
 import anyio
 
 from core.errors import RepertoryError, Unavailable
+from core.principal import Principal
 from retrieval import Knowledge, Passage
 from server.knowledge_sync import KnowledgeSync
 from server.personas.schema import PersonaSpec
@@ -50,8 +51,10 @@ class Found:
         return {"retrieval": self.state.value, "query": asked}
 
 
-async def find_passages(knowledge: Knowledge, sync: KnowledgeSync, spec: PersonaSpec, query: Query) -> Found:
-    """Search the persona's stores.
+async def find_passages(
+    knowledge: Knowledge, sync: KnowledgeSync, spec: PersonaSpec, query: Query, principal: Principal
+) -> Found:
+    """Search the persona's folders, and those of its vector stores that the caller may read.
 
     Raises:
         Unavailable: they cannot be searched and the persona would rather refuse.
@@ -64,9 +67,10 @@ async def find_passages(knowledge: Knowledge, sync: KnowledgeSync, spec: Persona
             raise Unavailable(f"Not read yet: {', '.join(sorted(unread))}.", code="knowledge_unavailable")
         result = await anyio.to_thread.run_sync(
             lambda: knowledge.search(
-                spec.knowledge.paths,
+                [*spec.knowledge.paths, *knowledge.readable(spec.knowledge.stores, principal.id)],
                 query.question,
                 also=query.phrasings[1:],
+                reader=principal.id,
                 top_k=options.top_k,
                 floor=options.floor,
                 dense_weight=options.dense_weight,
@@ -88,14 +92,18 @@ async def find_passages(knowledge: Knowledge, sync: KnowledgeSync, spec: Persona
 
 def searches(spec: PersonaSpec, question: str) -> bool:
     """Tell whether a question is searched for at all."""
-    return bool(spec.knowledge.paths) and bool(question.strip())
+    return spec.knowledge.any and bool(question.strip())
 
 
-def cache_salt(spec: PersonaSpec) -> str | None:
+def cache_salt(spec: PersonaSpec, principal: Principal) -> str | None:
     """Return the salt that keeps prompts with passages apart from those of other access groups.
 
-    Cached prefixes are shared by those who may read the same stores, and by nobody else.
+    Cached prefixes are shared by those who may read the same folders, and by nobody else. Who may read a vector
+    store can change at any moment, so with one of them nothing is shared at all.
     """
-    if not spec.knowledge.paths:
+    if not spec.knowledge.any:
         return None
-    return hashlib.sha256("\n".join(sorted(spec.knowledge.paths)).encode()).hexdigest()[:32]
+    group = sorted(spec.knowledge.paths)
+    if spec.knowledge.stores:
+        group += [*sorted(spec.knowledge.stores), principal.id]
+    return hashlib.sha256("\n".join(group).encode()).hexdigest()[:32]

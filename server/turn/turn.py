@@ -54,7 +54,7 @@ class ChatTurn:
         self._context = context
         self._spec = context.persona.spec
         self._actions = context.persona.actions
-        self._salt = cache_salt(self._spec)
+        self._salt = cache_salt(self._spec, context.principal)
         self._caller = Caller(context, services.approvals, services.reported)
         self._native = self._spec.calling == "native" and bool(self._actions.operations)
         self._closing = None if context.request.wants_json else self._spec.closing
@@ -199,7 +199,9 @@ class ChatTurn:
         query = await self._query(questions)
         record.rewrite, begun = query.rewrite.value, time.monotonic()
         try:
-            found = await find_passages(self._services.knowledge, self._services.sync, self._spec, query)
+            found = await find_passages(
+                self._services.knowledge, self._services.sync, self._spec, query, self._context.principal
+            )
         except RepertoryError:
             record.searched(Retrieval.UNAVAILABLE.value, begun)
             raise

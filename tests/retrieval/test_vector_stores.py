@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -60,7 +61,7 @@ class Shelf:
     def work(self) -> None:
         while self.ingest.step():
             pass
-        self.knowledge.changed()
+        self.knowledge.changed(gone=True)
 
     def found(self, store: str, query: str, reader: str = "key:ada", wanted: Filter | None = None) -> list[str]:
         result = self.knowledge.search([store], query, reader=reader, wanted=wanted, floor=-1.0, top_k=20)
@@ -177,7 +178,7 @@ def test_pieces_have_the_size_and_the_overlap_that_were_asked_for(shelf: Shelf) 
     every = _all_pieces(shelf)
     assert every[0][0] == "word0"
     assert every[-1][-1] == "word999"
-    assert all(10 <= len(set(one) & set(two)) <= 20 for one, two in zip(every, every[1:], strict=False))
+    assert all(10 <= len(set(one) & set(two)) <= 20 for one, two in pairwise(every))
 
 
 def _all_pieces(shelf: Shelf) -> list[list[str]]:
