@@ -102,6 +102,8 @@ class StoreStatus:
 
     Attributes:
         current: False while the store waits to be embedded anew by another embedder.
+        failures: files that the last sync could not take in.
+        warnings: files that are there, but not whole.
     """
 
     name: str
@@ -111,6 +113,8 @@ class StoreStatus:
     embedder: str
     current: bool
     synced_at: float | None
+    failures: tuple["FileFailure", ...] = ()
+    warnings: tuple["FileWarning", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

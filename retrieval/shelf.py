@@ -314,6 +314,8 @@ def statuses(connection: Connection, embedder: str) -> list[StoreStatus]:
             embedder=row.embedder,
             current=row.embedder == embedder,
             synced_at=row.synced_at,
+            failures=tuple(failures(connection, row.id)),
+            warnings=tuple(warnings(connection, row.id)),
         )
         for row in connection.execute(query)
     ]

@@ -17,7 +17,7 @@ from server.backup.contents import DATABASE, FORMAT, MANIFEST, FileEntry, Manife
 from server.migrations import check_revision
 
 _CHUNK = 1 << 20
-_MOST_FILES = 100_000
+_MOST_FILES = 300_000
 _MOST_MANIFEST = 64 << 20
 _SPARE = 64 << 20
 

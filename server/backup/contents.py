@@ -10,10 +10,12 @@ DATABASE = "repertory.db"
 ADMIN_KEY = "admin.key"
 MANIFEST = "manifest.json"
 ADAPTERS = "adapters"
+BLOBS = "blobs"
 
 _ADAPTER_FILE = re.compile(
     rf"{ADAPTERS}/[a-z0-9][a-z0-9-]{{0,63}}/[1-9][0-9]{{0,8}}/[A-Za-z0-9_][A-Za-z0-9._-]{{0,99}}"
 )
+_BLOB = re.compile(rf"{BLOBS}/[0-9a-f]{{2}}/[0-9a-f]{{64}}")
 
 
 class FileEntry(BaseModel):
@@ -47,7 +49,8 @@ class Manifest(BaseModel):
 
 def may_hold(name: str) -> bool:
     """Tell whether a file of this name belongs into a backup; no path outside of the folder does."""
-    return name in (DATABASE, ADMIN_KEY, MANIFEST) or _ADAPTER_FILE.fullmatch(name) is not None
+    inside = _ADAPTER_FILE.fullmatch(name) or _BLOB.fullmatch(name)
+    return name in (DATABASE, ADMIN_KEY, MANIFEST) or inside is not None
 
 
 def this_release() -> str:

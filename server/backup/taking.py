@@ -1,5 +1,6 @@
-"""Taking a backup, with or without a running server: a consistent database, and the adapters that it names.
+"""Taking a backup, with or without a running server.
 
+It has a consistent database, and the adapters and uploads that this names.
 Changes nothing in the data directory. The archive gets its name once it is whole.
 """
 
@@ -20,6 +21,7 @@ from core.errors import Conflict, InvalidRequest, RepertoryError, TooLarge, Unav
 from server.backup.contents import (
     ADAPTERS,
     ADMIN_KEY,
+    BLOBS,
     DATABASE,
     FORMAT,
     MANIFEST,
@@ -75,13 +77,13 @@ def take(data_dir: Path, target: Path, clock: Clock) -> Taken:
 
 def _write(data_dir: Path, beside: Path, file: BinaryIO, now: float) -> tuple[int, list[str]]:
     snapshot = beside / DATABASE
-    revision, versions = _snapshot(data_dir / DATABASE, snapshot)
+    named = _snapshot(data_dir / DATABASE, snapshot)
     warnings: list[str] = []
     entries: dict[str, FileEntry] = {}
     with tarfile.open(fileobj=file, mode="w:gz", format=tarfile.USTAR_FORMAT, compresslevel=1) as archive:
         entries[DATABASE] = _add(archive, snapshot, DATABASE)
         snapshot.unlink()
-        for name, version in versions:
+        for name, version in named.versions:
             folder = data_dir / ADAPTERS / name / str(version)
             try:
                 verify_folder(folder)
@@ -91,10 +93,16 @@ def _write(data_dir: Path, beside: Path, file: BinaryIO, now: float) -> tuple[in
                 if path.is_file() and not path.is_symlink():
                     inside = f"{ADAPTERS}/{name}/{version}/{path.name}"
                     entries[inside] = _add(archive, path, inside)
+        for sha256 in named.blobs:
+            inside = f"{BLOBS}/{sha256[:2]}/{sha256}"
+            if (data_dir / inside).is_file():
+                entries[inside] = _add(archive, data_dir / inside, inside)
+            else:
+                warnings.append(f"The bytes of an uploaded file are not there: {inside}. It was deleted just now?")
         if (data_dir / ADMIN_KEY).is_file():
             entries[ADMIN_KEY] = _add(archive, data_dir / ADMIN_KEY, ADMIN_KEY)
         manifest = Manifest(
-            format=FORMAT, release=this_release(), schema_revision=revision, created_at=now, files=entries
+            format=FORMAT, release=this_release(), schema_revision=named.revision, created_at=now, files=entries
         )
         last = beside / MANIFEST
         last.write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
@@ -102,8 +110,17 @@ def _write(data_dir: Path, beside: Path, file: BinaryIO, now: float) -> tuple[in
     return len(entries), warnings
 
 
-def _snapshot(database: Path, copy: Path) -> tuple[str, list[tuple[str, int]]]:
-    """Copy the database in one read transaction; return its revision and the adapter versions that it names.
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """What a database names that lies beside it: adapter versions, and uploaded bytes by their SHA-256."""
+
+    revision: str
+    versions: list[tuple[str, int]]
+    blobs: list[str]
+
+
+def _snapshot(database: Path, copy: Path) -> _Named:
+    """Copy the database in one read transaction; return its revision and what it names.
 
     `VACUUM INTO` copies rows, not pages: what was deleted is not in the copy. Writers go on meanwhile.
     """
@@ -115,9 +132,12 @@ def _snapshot(database: Path, copy: Path) -> tuple[str, list[tuple[str, int]]]:
             versions = taken.execute(
                 "SELECT name, version FROM adapter_versions ORDER BY name, version"
             ).fetchall()
+            uploads = taken.execute("SELECT 1 FROM sqlite_master WHERE name = 'server_files'").fetchone()
+            blobs = taken.execute("SELECT DISTINCT sha256 FROM server_files") if uploads else ()
+            hashes = sorted(str(sha256) for (sha256,) in blobs)
         except (sqlite3.OperationalError, TypeError) as error:
             raise InvalidRequest(f"{str(database)!r} is no database of Repertory: {error}.") from error
-    return str(revision), [(str(name), int(version)) for name, version in versions]
+    return _Named(str(revision), [(str(name), int(version)) for name, version in versions], hashes)
 
 
 def _add(archive: tarfile.TarFile, path: Path, name: str) -> FileEntry:

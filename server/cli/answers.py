@@ -26,10 +26,48 @@ class Persona(_Answer):
         return self.adapter if self.adapter_version is None else f"{self.adapter}@{self.adapter_version}"
 
 
+class FileNote(_Answer):
+    """What is wrong with a file of a store, or was left out of it."""
+
+    path: str
+    reason: str
+
+
+class Uploaded(_Answer):
+    """An uploaded file."""
+
+    id: str
+    filename: str
+
+
+class Made(_Answer):
+    """A vector store."""
+
+    id: str
+    name: str
+
+
+class LastError(_Answer):
+    """Why a file could not be taken in."""
+
+    message: str
+
+
+class StoreFile(_Answer):
+    """A file in a vector store."""
+
+    id: str
+    status: str
+    last_error: LastError | None = None
+
+
 class Store(_Answer):
     """One store of knowledge."""
 
     store: str
+    name: str = ""
+    failures: list[FileNote] = []
+    warnings: list[FileNote] = []
     documents: int
     passages: int
     state: str

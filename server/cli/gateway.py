@@ -5,12 +5,13 @@ Knows the wire; knows no terminal.
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import TypeVar
+from pathlib import Path
+from typing import BinaryIO, TypeVar
 
 import httpx
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from core.errors import NotAuthenticated, RepertoryError, Unavailable, UpstreamFailed
+from core.errors import InvalidRequest, NotAuthenticated, RepertoryError, Unavailable, UpstreamFailed
 
 Answer = TypeVar("Answer", bound=BaseModel)
 _TIMEOUT = httpx.Timeout(60, connect=5)
@@ -47,6 +48,20 @@ class Gateway:
         """Return the JSON body of a DELETE."""
         return self._json("DELETE", path, params=query)
 
+    def upload(self, path: Path) -> object:
+        """Send a file for knowledge, as it is read; return the JSON body.
+
+        Raises:
+            InvalidRequest: it cannot be read.
+        """
+        try:
+            with path.open("rb") as file:
+                return self._json(
+                    "POST", "/v1/files", data={"purpose": "assistants"}, files={"file": (path.name, file)}
+                )
+        except OSError as error:
+            raise InvalidRequest(f"{str(path)!r} cannot be read: {error.strerror}.") from error
+
     def stream(self, path: str, body: Mapping[str, object]) -> Iterator[object]:
         """Yield the JSON frames of a server-sent stream, `[DONE]` left out.
 
@@ -63,10 +78,17 @@ class Gateway:
             raise self._unreachable(error) from error
 
     def _json(
-        self, method: str, path: str, *, params: Mapping[str, str] | None = None, json: object = None
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        json: object = None,
+        data: Mapping[str, str] | None = None,
+        files: Mapping[str, tuple[str, BinaryIO]] | None = None,
     ) -> object:
         try:
-            response = self._client.request(method, path, params=params, json=json)
+            response = self._client.request(method, path, params=params, json=json, data=data, files=files)
         except httpx.HTTPError as error:
             raise self._unreachable(error) from error
         if response.is_error:

@@ -1,6 +1,7 @@
 """`repertory knowledge …`: what the personas can look up. Needs the running server."""
 
 import textwrap
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -23,10 +24,72 @@ def list_(ctx: typer.Context, as_json: AsJson = False) -> None:
         print_json(body)
         return
     print_table(
-        ("store", "documents", "passages", "state"),
-        [(one.store, one.documents, one.passages, one.reason or one.state) for one in read(Store, body)],
+        ("store", "name", "documents", "passages", "not read", "state"),
+        [
+            (
+                one.store,
+                "" if one.name == one.store else one.name,
+                one.documents,
+                one.passages,
+                len(one.failures),
+                one.reason or one.state,
+            )
+            for one in read(Store, body)
+        ],
         empty="There is no knowledge yet. Name folders under `knowledge:` in a persona.",
     )
+
+
+@app.command()
+def status(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Show the files of folders that could not be read, or not whole, and why."""
+    from server.cli.answers import Store
+    from server.cli.gateway import read
+
+    body = Session.of(ctx).gateway().get("/api/knowledge/stores")
+    if as_json:
+        print_json(body)
+        return
+    print_table(
+        ("store", "file", "", "reason"),
+        [
+            (store.store, note.path, kind, note.reason)
+            for store in read(Store, body)
+            for kind, notes in (("not read", store.failures), ("not whole", store.warnings))
+            for note in notes
+        ],
+        empty="Every file was read whole.",
+    )
+
+
+@app.command()
+def add(
+    ctx: typer.Context,
+    store: Annotated[str, typer.Argument(help="A vector store of yours, by id or name; a new name makes one.")],
+    files: Annotated[list[Path], typer.Argument(help="Files to upload.", exists=True, dir_okay=False)],
+    wait: Annotated[bool, typer.Option(help="Wait until every file is read.")] = True,
+) -> None:
+    """Upload files into a vector store and wait until they are found."""
+    from server.cli.upload import add_files
+
+    failed = add_files(Session.of(ctx).gateway(), store, files, wait=wait)
+    for name, reason in failed:
+        typer.secho(f"{name}: {reason}", fg="red", err=True)
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def remove(
+    ctx: typer.Context,
+    store: Annotated[str, typer.Argument(help="A vector store of yours, by id or name.")],
+    file: Annotated[str, typer.Argument(help="The file, by id or name.")],
+    delete: Annotated[bool, typer.Option(help="Delete the upload, too, from every store.")] = False,
+) -> None:
+    """Take a file out of a vector store; no later answer has it."""
+    from server.cli.upload import remove_file
+
+    typer.echo(f"{remove_file(Session.of(ctx).gateway(), store, file, delete=delete)} is out of {store}.")
 
 
 @app.command()

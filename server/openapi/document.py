@@ -54,6 +54,13 @@ def _complete(operation: Document, row: Operation | None, *, open_api: bool) -> 
         words = f"Server-sent events; each `data:` line is a `{row.frames.__name__}`, the last one `[DONE]`."
         content["text/event-stream"] = {"schema": {"type": "string", "description": words}}
     operation["responses"]["200"] = {"description": "Done.", "content": content}
+    if row.also is not None:
+        content[row.also] = {}
+    if row.form is not None:
+        operation["requestBody"] = {
+            "required": True,
+            "content": {"multipart/form-data": {"schema": dict(row.form)}},
+        }
     if row.body is not None:
         operation["requestBody"] = {"required": True, "content": _json(row.body)}
     for place, names in (("query", row.query), ("header", row.headers)):

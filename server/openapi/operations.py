@@ -3,20 +3,32 @@
 A route that is missing here fails `tests/wire/test_http_document.py`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pydantic import BaseModel
 
 from core.principal import Scope
+from server.files.file import PURPOSES
 from server.openapi import openai_shapes as v1
 from server.openapi import own_shapes as own
+from server.openapi import upload_shapes as up
 from server.routes.adapters import RollbackBody, UseBody
 from server.routes.approvals import DecisionBody
 from server.routes.embeddings import EmbeddingRequest
 from server.routes.keys import KeyBody, LimitsBody
 from server.routes.knowledge import SearchBody
+from server.routes.shares import ShareBody
 from server.turn.request import ChatRequest
 from server.turn.version import PIN_HEADER
+from server.vector_stores.bodies import (
+    AttributesBody,
+    BatchBody,
+    StoreBody,
+    StoreChanges,
+    StoreFileBody,
+    StoreSearchBody,
+)
 
 TEXT = "text/plain; charset=utf-8"
 
@@ -33,6 +45,8 @@ class Operation:
         open_locally: whether programs on this machine need no key.
         query: query parameters that the route reads by itself.
         headers: request headers that it reads by itself.
+        form: schema of a multipart body.
+        also: another media type that it may answer.
     """
 
     answer: type[BaseModel] | str
@@ -42,7 +56,29 @@ class Operation:
     open_locally: bool = False
     query: tuple[str, ...] = ()
     headers: tuple[str, ...] = ()
+    form: Mapping[str, object] | None = None
+    also: str | None = None
 
+
+def _open(answer: type[BaseModel], body: type[BaseModel] | None = None) -> Operation:
+    """Return an operation of OpenAI's for the scope `knowledge`."""
+    return Operation(answer, Scope.KNOWLEDGE, body, open_locally=True)
+
+
+_STORE = "/v1/vector_stores/{vector_store_id}"
+_SHARES = "/api/vector_stores/{vector_store_id}/shares"
+FILE_FORM: Mapping[str, object] = {
+    "type": "object",
+    "required": ["file", "purpose"],
+    "properties": {
+        "file": {"type": "string", "format": "binary"},
+        "purpose": {"enum": list(PURPOSES)},
+        "expires_after[anchor]": {"const": "created_at"},
+        "expires_after[seconds]": {"type": "integer", "minimum": 3_600, "maximum": 2_592_000},
+    },
+    "additionalProperties": False,
+}
+"""Schema of the form that uploads a file."""
 
 OPERATIONS: dict[str, Operation] = {
     "POST /v1/chat/completions": Operation(
@@ -56,7 +92,30 @@ OPERATIONS: dict[str, Operation] = {
     "GET /v1/models": Operation(v1.ModelList, open_locally=True),
     "GET /v1/models/{model}": Operation(v1.Model, open_locally=True),
     "POST /v1/embeddings": Operation(v1.EmbeddingList, Scope.KNOWLEDGE, EmbeddingRequest, open_locally=True),
-    "GET /v1/files/{file_id}/content": Operation(TEXT, open_locally=True),
+    "POST /v1/files": Operation(up.FileObject, Scope.KNOWLEDGE, form=FILE_FORM, open_locally=True),
+    "GET /v1/files": Operation(up.FileList, Scope.KNOWLEDGE, open_locally=True),
+    "GET /v1/files/{file_id}": Operation(up.FileObject, Scope.KNOWLEDGE, open_locally=True),
+    "GET /v1/files/{file_id}/content": Operation(TEXT, also="application/octet-stream", open_locally=True),
+    "DELETE /v1/files/{file_id}": Operation(up.FileDeleted, Scope.KNOWLEDGE, open_locally=True),
+    "POST /v1/vector_stores": _open(up.VectorStoreObject, StoreBody),
+    "GET /v1/vector_stores": _open(up.VectorStoreList),
+    f"GET {_STORE}": _open(up.VectorStoreObject),
+    f"POST {_STORE}": _open(up.VectorStoreObject, StoreChanges),
+    f"DELETE {_STORE}": _open(up.VectorStoreDeleted),
+    f"POST {_STORE}/search": _open(up.SearchResults, StoreSearchBody),
+    f"POST {_STORE}/files": _open(up.StoreFileObject, StoreFileBody),
+    f"GET {_STORE}/files": _open(up.StoreFileList),
+    f"GET {_STORE}/files/{{file_id}}": _open(up.StoreFileObject),
+    f"POST {_STORE}/files/{{file_id}}": _open(up.StoreFileObject, AttributesBody),
+    f"GET {_STORE}/files/{{file_id}}/content": _open(up.StoreFileContent),
+    f"DELETE {_STORE}/files/{{file_id}}": _open(up.StoreFileDeleted),
+    f"POST {_STORE}/file_batches": _open(up.FileBatchObject, BatchBody),
+    f"GET {_STORE}/file_batches/{{batch_id}}": _open(up.FileBatchObject),
+    f"POST {_STORE}/file_batches/{{batch_id}}/cancel": _open(up.FileBatchObject),
+    f"GET {_STORE}/file_batches/{{batch_id}}/files": _open(up.StoreFileList),
+    f"GET {_SHARES}": Operation(own.ShareList, Scope.KNOWLEDGE),
+    f"POST {_SHARES}": Operation(own.ShareList, Scope.KNOWLEDGE, ShareBody),
+    f"DELETE {_SHARES}/{{reader}}": Operation(own.ShareList, Scope.KNOWLEDGE),
     "GET /livez": Operation(own.Alive, open_locally=True),
     "GET /readyz": Operation(own.Ready, open_locally=True),
     "GET /metrics": Operation("text/plain", Scope.ADMIN, open_locally=True),

@@ -90,19 +90,42 @@ class ApprovalList(Shape):
     data: list[ApprovalShown]
 
 
+class FileNote(Shape):
+    """A file of a folder, and what is wrong with it or was left out of it."""
+
+    path: str
+    reason: str
+
+
 class StoreShown(Shape):
-    """A knowledge store."""
+    """A knowledge store: a folder, or a vector store."""
 
     store: str
+    name: str
     documents: int
     passages: int
     synced_at: float | None
     state: Literal["ready", "reading", "failed"]
     reason: str | None
+    failures: list[FileNote] = Field(description="Files that the last reading could not take in.")
+    warnings: list[FileNote] = Field(description="Files that are there, but not whole.")
+
+
+class Share(Shape):
+    """Somebody who may read a vector store."""
+
+    reader: str
+
+
+class ShareList(Shape):
+    """Whom a vector store is shared with."""
+
+    object: Literal["list"]
+    data: list[Share]
 
 
 class StoreList(Shape):
-    """The stores that the key's personas know."""
+    """The stores that the key's personas know, and the vector stores that it may read."""
 
     object: Literal["list"]
     data: list[StoreShown]

@@ -59,13 +59,11 @@ class KnowledgePart(_Part):
     paths: list[str] = Field(
         default_factory=list, max_length=32, description="Folders of documents, as paths in the checkout."
     )
-
     stores: list[StoreId] = Field(
         default_factory=list,
         max_length=32,
         description="Vector stores; a caller is given passages of those that they may read.",
     )
-
     rewrite: Literal["off", "history", "model"] = Field(
         "history",
         description="A follow-up is searched for as it is; also with the question before it; or also as the base "

@@ -7,7 +7,10 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.errors import InvalidRequest, NotFound
+from core.paging import Slice
 from core.principal import Principal, Scope
+from retrieval import StoreStatus
+from retrieval.vector_store import FileStatus, VectorStore
 from server.access import KeyHolder
 from server.requests import read_body
 from server.services import Services, TheServices
@@ -16,6 +19,7 @@ from server.usage.estimate import text_tokens
 from server.wire import JsonResponse
 
 router = APIRouter()
+_MOST_UPLOADS = 1_000
 
 
 class SearchBody(BaseModel):
@@ -33,24 +37,14 @@ class SearchBody(BaseModel):
 
 @router.get("/api/knowledge/stores")
 async def list_stores(services: TheServices, principal: KeyHolder) -> Response:
-    """List the stores that the caller's personas know."""
+    """List the stores that the caller's personas know, and the vector stores that the caller may read."""
     principal.require(Scope.KNOWLEDGE)
     readable = _readable(services, principal)
     stored = {one.name: one for one in await anyio.to_thread.run_sync(services.knowledge.stores)}
-    data = []
-    for name in sorted(readable):
-        found = stored.get(name)
-        state = "reading" if name in services.sync.waiting else "ready"
-        data.append(
-            {
-                "store": name,
-                "documents": found.documents if found else 0,
-                "passages": found.passages if found else 0,
-                "synced_at": found.synced_at if found else None,
-                "state": "failed" if name in services.sync.failed else state,
-                "reason": services.sync.failed.get(name),
-            }
-        )
+    data = [_folder_shown(services, name, stored.get(name)) for name in sorted(readable)]
+    part = Slice(_MOST_UPLOADS)
+    uploads = await anyio.to_thread.run_sync(services.uploads.stores.list, principal.id, part)
+    data += [_uploads_shown(store, stored.get(store.id)) for store in uploads.items]
     return JsonResponse({"object": "list", "data": data})
 
 
@@ -65,7 +59,12 @@ async def search(request: Request, services: TheServices, principal: KeyHolder) 
     if asked.persona is not None:
         spec = services.personas.get(asked.persona, principal).spec
         floor, weight, stores = spec.retrieval.floor, spec.retrieval.dense_weight, spec.knowledge.paths
-    elif unknown := set(stores) - _readable(services, principal):
+        stores = [*stores, *await anyio.to_thread.run_sync(_open_to, services, spec.knowledge.stores, principal)]
+    elif (
+        unknown := set(stores)
+        - _readable(services, principal)
+        - set(await anyio.to_thread.run_sync(_open_to, services, stores, principal))
+    ):
         raise NotFound(
             f"No store {sorted(unknown)[0]!r}. GET /api/knowledge/stores lists them.", code="store_not_found"
         )
@@ -77,6 +76,7 @@ async def search(request: Request, services: TheServices, principal: KeyHolder) 
             lambda: services.knowledge.search(
                 stores,
                 asked.query,
+                reader=principal.id,
                 top_k=asked.top_k,
                 floor=floor if asked.floor is None else asked.floor,
                 dense_weight=weight if asked.dense_weight is None else asked.dense_weight,
@@ -100,6 +100,40 @@ async def search(request: Request, services: TheServices, principal: KeyHolder) 
     ]
     answer = {"object": "list", "data": hits, "best_cosine": float(result.best_cosine)}
     return JsonResponse(answer, headers=limit_headers(admission.standings()))
+
+
+def _open_to(services: Services, stores: list[str], principal: Principal) -> list[str]:
+    return services.knowledge.readable(stores, principal.id)
+
+
+def _folder_shown(services: Services, name: str, found: StoreStatus | None) -> dict[str, object]:
+    reason = services.sync.failed.get(name)
+    state = "reading" if name in services.sync.waiting else "ready"
+    return {
+        "store": name,
+        "name": name,
+        "documents": found.documents if found else 0,
+        "passages": found.passages if found else 0,
+        "synced_at": found.synced_at if found else None,
+        "state": "failed" if reason is not None else state,
+        "reason": reason,
+        "failures": [{"path": one.path, "reason": one.reason} for one in found.failures] if found else [],
+        "warnings": [{"path": one.path, "reason": one.reason} for one in found.warnings] if found else [],
+    }
+
+
+def _uploads_shown(store: VectorStore, found: StoreStatus | None) -> dict[str, object]:
+    return {
+        "store": store.id,
+        "name": store.title,
+        "documents": found.documents if found else 0,
+        "passages": found.passages if found else 0,
+        "synced_at": None,
+        "state": "reading" if store.counts[FileStatus.IN_PROGRESS] else "ready",
+        "reason": "It has expired." if store.expired else None,
+        "failures": [],
+        "warnings": [{"path": one.path, "reason": one.reason} for one in found.warnings] if found else [],
+    }
 
 
 def _readable(services: Services, principal: Principal) -> set[str]:

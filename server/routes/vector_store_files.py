@@ -1,14 +1,14 @@
 """`/v1/vector_stores/{id}/files` and `/file_batches`: what stands in a store, and how far it is."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import anyio
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from core.errors import Conflict
 from core.paging import Slice
 from core.principal import Principal, Scope
-from retrieval.vector_store import Batch, FileStatus, StoreFile
+from retrieval.vector_store import Batch, StoreFile
 from server.access import Caller
 from server.requests import read_body
 from server.routes.paging import slice_of
@@ -24,7 +24,7 @@ router = APIRouter()
 _FILES = "/v1/vector_stores/{vector_store_id}/files"
 _BATCHES = "/v1/vector_stores/{vector_store_id}/file_batches"
 _Part = Annotated[Slice, Depends(slice_of())]
-_Status = Annotated[FileStatus | None, Query()]
+_Status = Literal["in_progress", "completed", "failed", "cancelled"] | None
 
 
 @router.post(_FILES)

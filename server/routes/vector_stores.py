@@ -114,7 +114,7 @@ def uploads_of(uploads: Uploads, principal: Principal, asked: list[StoreFileBody
 
 def _made(uploads: Uploads, principal: Principal, asked: StoreBody) -> VectorStore:
     named = [
-        StoreFileBody.model_construct(file_id=one, chunking_strategy=asked.chunking_strategy)
+        StoreFileBody(file_id=one, chunking_strategy=asked.chunking_strategy)
         for one in dict.fromkeys(asked.file_ids or ())
     ]
     files = uploads_of(uploads, principal, named)

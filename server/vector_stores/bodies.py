@@ -132,9 +132,11 @@ class BatchBody(_Body):
 
     def each(self) -> list[StoreFileBody]:
         """Return every file with what is said of it; of one that is named twice the last."""
-        alike = {"attributes": self.attributes, "chunking_strategy": self.chunking_strategy}
-        named = self.files or [StoreFileBody.model_construct(file_id=one, **alike) for one in self.file_ids or ()]
+        named = self.files or [self._alike(one) for one in self.file_ids or ()]
         return list({one.file_id: one for one in named}.values())
+
+    def _alike(self, file_id: str) -> StoreFileBody:
+        return StoreFileBody(file_id=file_id, attributes=self.attributes, chunking_strategy=self.chunking_strategy)
 
 
 class ComparisonFilter(_Body):

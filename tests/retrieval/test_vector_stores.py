@@ -229,7 +229,7 @@ def test_filters_pass_exactly_the_files_that_they_describe(
             f"Rule number{number} of the house.", "rule.txt", year=number, tag=f"n{number}", even=number % 2 == 0
         )
         shelf.files.add(store, upload)
-    shelf.files.add(store, shelf.upload("Rule number4 of the house.", "rule.txt", **{'a"; --': "x"}))
+    shelf.files.add(store, shelf.upload("Rule number4 of the house.", "rule.txt", None, None, **{'a"; --': "x"}))
     shelf.work()
     texts = shelf.found(store, "rule of the house", wanted=wanted)
     assert {int(text.split()[1].removeprefix("number")) for text in texts} == expected

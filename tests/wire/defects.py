@@ -55,6 +55,29 @@ TABLE = (
         "the client's own second try helps where it can, and is told where it cannot",
         ("test_errors::test_the_client_tries_again_where_that_helps_and_not_where_it_cannot",),
     ),
+    # What is promised of files and vector stores.
+    Line(
+        "rule",
+        "files, vector stores, batches and searches have OpenAI's shapes; what is refused names its field",
+        (
+            "test_uploads::test_a_file_is_kept_listed_read_and_deleted",
+            "test_uploads::test_what_cannot_be_a_file_is_refused_by_field_and_leaves_nothing",
+            "test_uploads::test_a_store_is_filled_searched_changed_and_deleted",
+            "test_uploads::test_files_of_a_store_are_listed_read_and_taken_out",
+            "test_uploads::test_filters_and_attributes_are_openais",
+            "test_uploads::test_batches_and_sizes_are_openais",
+            "test_uploads::test_a_hostile_file_fails_alone_and_its_status_says_why",
+        ),
+    ),
+    Line(
+        "rule",
+        "another's file or store is 404; what is shared is read and not changed",
+        (
+            "test_uploads::test_anothers_file_and_store_look_as_if_there_were_none",
+            "test_uploads::test_a_shared_store_is_read_and_not_changed",
+            "test_uploads::test_a_persona_gives_passages_of_a_store_to_those_who_may_read_it",
+        ),
+    ),
     # What is promised of streams.
     Line(
         "rule",

@@ -2,11 +2,12 @@
 
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 from fastapi.routing import APIRoute
@@ -90,7 +91,11 @@ async def test_every_answer_fits_the_document(surface: Surface) -> None:
         async def call(key: str, body: object = None, **path: str) -> dict[str, Any]:
             method, template = key.split(" ")
             url = re.sub(r"\{(\w+)\}", lambda name: path.pop(name[1]), template)
-            response = await admin.request(method, url, json=body, params=path)
+            if OPERATIONS[key].form:
+                form = {"purpose": "assistants"}
+                response = await admin.post(url, data=form, files={"file": ("cat.txt", b"A cat sleeps.")})
+            else:
+                response = await admin.request(method, url, json=body, params=path)
             assert (key, response.status_code, surface.problems(response, key)) == (key, 200, [])
             seen.setdefault(key, []).append(response.status_code)
             json_body = response.headers["content-type"] == "application/json"
@@ -109,6 +114,7 @@ async def test_every_answer_fits_the_document(surface: Surface) -> None:
             body = {"model": "all-MiniLM-L6-v2", "input": ["a cat"], "encoding_format": encoding}
             await call("POST /v1/embeddings", body)
         await call("GET /v1/files/{file_id}/content", file_id=cited["repertory"]["sources"][0]["document"])
+        await _use_uploads(call)
         await call("GET /api/personas")
         (approval,) = (await call("GET /api/approvals"))["data"]
         await call("POST /api/approvals/{approval_id}", {"decision": "deny"}, approval_id=approval["id"])
@@ -129,6 +135,40 @@ async def test_every_answer_fits_the_document(surface: Surface) -> None:
     need_a_running_engine = {f"POST {adapters}/use", f"POST {adapters}/rollback", "GET /metrics/engine/{number}"}
     assert set(seen) == set(OPERATIONS) - need_a_running_engine
     assert document["paths"]["/v1/chat/completions"]["post"]["requestBody"]["required"]
+
+
+async def _use_uploads(call: Callable[..., Awaitable[dict[str, Any]]]) -> None:
+    """Ask every address of files and vector stores."""
+    store_path, shares = "/v1/vector_stores/{vector_store_id}", "/api/vector_stores/{vector_store_id}/shares"
+    file = (await call("POST /v1/files"))["id"]
+    await call("GET /v1/files", purpose="assistants")
+    await call("GET /v1/files/{file_id}", file_id=file)
+    await call("GET /v1/files/{file_id}/content", file_id=file)
+    expiry = {"anchor": "last_active_at", "days": 3}
+    store = (await call("POST /v1/vector_stores", {"name": "Cats", "expires_after": expiry}))["id"]
+    here = {"vector_store_id": store}
+    await call("GET /v1/vector_stores")
+    static = {"type": "static", "static": {"max_chunk_size_tokens": 100, "chunk_overlap_tokens": 0}}
+    added = {"file_id": file, "attributes": {"age": 3}, "chunking_strategy": static}
+    await call(f"POST {store_path}/files", added, **here)
+    batch = (await call(f"POST {store_path}/file_batches", {"file_ids": [file]}, **here))["id"]
+    while (await call(f"GET {store_path}", **here))["status"] == "in_progress":
+        await anyio.sleep(0.02)
+    await call(f"POST {store_path}", {"name": "Dogs"}, **here)
+    await call(f"GET {store_path}/file_batches/{{batch_id}}", **here, batch_id=batch)
+    await call(f"GET {store_path}/file_batches/{{batch_id}}/files", **here, batch_id=batch)
+    await call(f"POST {store_path}/file_batches/{{batch_id}}/cancel", **here, batch_id=batch)
+    assert (await call(f"POST {store_path}/search", {"query": "a cat"}, **here))["data"]
+    await call(f"GET {store_path}/files", **here)
+    await call(f"GET {store_path}/files/{{file_id}}", **here, file_id=file)
+    await call(f"POST {store_path}/files/{{file_id}}", {"attributes": {"age": 4}}, **here, file_id=file)
+    await call(f"GET {store_path}/files/{{file_id}}/content", **here, file_id=file)
+    await call(f"POST {shares}", {"reader": "everyone"}, **here)
+    await call(f"GET {shares}", **here)
+    await call(f"DELETE {shares}/{{reader}}", **here, reader="everyone")
+    await call(f"DELETE {store_path}/files/{{file_id}}", **here, file_id=file)
+    await call(f"DELETE {store_path}", **here)
+    await call("DELETE /v1/files/{file_id}", file_id=file)
 
 
 async def test_every_frame_of_a_stream_fits_the_document(surface: Surface) -> None:

@@ -126,7 +126,7 @@ async def test_a_store_is_filled_searched_changed_and_deleted(people: People) ->
     page = await stores.search(store.id, query="What does a lost card cost?")
     assert (page.data[0].filename, page.data[0].score) == ("fees.md", 1.0)
     assert "seven crowns" in page.data[0].content[0].text
-    several = await people.found(store.id, query=["lost card", "cold blanket"])  # type: ignore[arg-type]
+    several = await people.found(store.id, query=["lost card", "cold blanket"])
     assert len(several) == 2
     strict: Any = {"score_threshold": 0.9, "hybrid_search": {"embedding_weight": 0.7, "text_weight": 0.3}}
     assert len(await people.found(store.id, ranking_options=strict, rewrite_query=True, max_num_results=1)) == 1
@@ -301,5 +301,3 @@ async def test_a_persona_gives_passages_of_a_store_to_those_who_may_read_it(star
         assert "seven crowns" in said[0]["messages"][-1]["content"]
         assert "seven crowns" not in said[1]["messages"][-1]["content"]
         assert said[0]["cache_salt"] != said[1]["cache_salt"]
-
-
