@@ -17,9 +17,7 @@ _PAGE = "100"
 Answer = TypeVar("Answer", bound=BaseModel)
 
 
-def add_files(
-    gateway: Gateway, store: str, paths: Sequence[Path], *, wait: bool = True
-) -> list[tuple[str, str]]:
+def add_files(gateway: Gateway, store: str, paths: Sequence[Path], *, wait: bool = True) -> list[tuple[str, str]]:
     """Upload files into a store, and return which could not be read, and why.
 
     Raises:

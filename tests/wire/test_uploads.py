@@ -44,7 +44,9 @@ class People:
             file, vector_store_id=store, poll_interval_ms=20, **fields
         )
 
-    async def found(self, store: str, query: str = "What does a lost card cost?", **fields: Any) -> list[str]:
+    async def found(
+        self, store: str, query: str | list[str] = "What does a lost card cost?", **fields: Any
+    ) -> list[str]:
         page = await self.ada.vector_stores.search(store, query=query, **fields)
         return [hit.content[0].text for hit in page.data]
 
@@ -140,7 +142,7 @@ async def test_a_store_is_filled_searched_changed_and_deleted(people: People) ->
     assert (await stores.delete(store.id)).deleted
     for ask in (stores.retrieve(store.id), stores.search(store.id, query="lost card")):
         with pytest.raises(openai.NotFoundError) as caught:
-            await ask  # type: ignore[misc]
+            await ask
         assert caught.value.code == "vector_store_not_found"
 
 
