@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from sqlalchemy import ColumnElement, Connection, and_, false, or_, select
 
+from retrieval.records import UPLOADS
 from retrieval.tables import shares, vector_stores
 from retrieval.vector_store import EVERYONE
 
@@ -30,7 +31,10 @@ def alive(now: float) -> ColumnElement[bool]:
 
 def open_stores(connection: Connection, names: Iterable[str], reader: str | None, now: float) -> dict[str, bool]:
     """Return the vector stores among `names` that `reader` may read, and whether each is alive."""
+    uploads = [name for name in names if name.startswith(UPLOADS)]
+    if not uploads or reader is None:
+        return {}
     query = select(vector_stores.c.id, and_(alive(now)).label("alive")).where(
-        vector_stores.c.id.in_(list(names)), readable(reader)
+        vector_stores.c.id.in_(uploads), readable(reader)
     )
     return {row.id: bool(row.alive) for row in connection.execute(query)}

@@ -109,6 +109,9 @@ class Ingest:
 
     def tidy(self) -> None:
         """Drop the vectors that no passage names."""
+        with self._database.read() as connection:  # a long look, during which others may write
+            if not shelf.any_unused_vectors(connection):
+                return
         with self._database.write() as connection:
             shelf.forget_unused_vectors(connection, self._embedder.model_id)
 

@@ -20,7 +20,7 @@ from retrieval.attribute_filter import Filter
 from retrieval.index_cache import IndexCache
 from retrieval.lexicon import LexicalHits, Lexicon
 from retrieval.parsing import Parser
-from retrieval.ranking import blended, fused, varied
+from retrieval.ranking import MAX_PER_DOCUMENT, blended, fused, varied
 from retrieval.records import (
     Document,
     Passage,
@@ -121,6 +121,7 @@ class Knowledge:
         top_k: int = 4,
         floor: float = 0.35,
         dense_weight: float = 0.5,
+        per_document: int = MAX_PER_DOCUMENT,
     ) -> SearchResult:
         """Return the best passages of all `stores` together.
 
@@ -135,6 +136,7 @@ class Knowledge:
             floor: raw cosine below which a passage is not shown (none left: "nothing found"), unless it
                 holds a rare identifier of the query (`ERR-4711`) to the letter.
             dense_weight: share of the cosine in the fused score; the rest is BM25.
+            per_document: how many passages of one document at most.
 
         Raises:
             NotFound: there is no such store, or the reader may not read it.
@@ -154,7 +156,7 @@ class Knowledge:
         shown = self._shown(opened, ranked[: max(_SHOWN, 4 * top_k)], scores, found)
         if self._rerank is not None:
             shown = reranked(self._rerank, phrasings[-1], shown[:_RERANKED]) + shown[_RERANKED:]
-        return SearchResult(varied(shown, top_k), best)
+        return SearchResult(varied(shown, top_k, per_document), best)
 
     def stores(self) -> list[StoreStatus]:
         """Return what every store holds."""

@@ -33,15 +33,15 @@ def blended(rankings: Sequence[Mapping[int, float]]) -> dict[int, float]:
     return {row: sum(ranking.get(row, 0.0) for ranking in rankings) / len(rankings) for row in rows}
 
 
-def varied(candidates: Sequence[Passage], count: int) -> tuple[Passage, ...]:
-    """Return the first `count` that repeat no earlier one, at most three of a document."""
+def varied(candidates: Sequence[Passage], count: int, per_document: int = MAX_PER_DOCUMENT) -> tuple[Passage, ...]:
+    """Return the first `count` that repeat no earlier one, at most `per_document` of each document."""
     chosen: list[Passage] = []
     vocabularies: list[set[str]] = []
     by_document: Counter[str] = Counter()
     for passage in candidates:
         if len(chosen) == count:
             break
-        if by_document[passage.document_id] == MAX_PER_DOCUMENT:
+        if by_document[passage.document_id] == per_document:
             continue
         words = set(_WORD.findall(passage.text.lower()))
         if not any(_repeats(words, other) for other in vocabularies):

@@ -205,6 +205,12 @@ def unembedded_passages(connection: Connection, store_id: int, embedder: str, li
     return {key: embedding_text(title, heading, words) for key, title, heading, words in connection.execute(query)}
 
 
+def any_unused_vectors(connection: Connection) -> bool:
+    """Tell whether there are vectors that no passage names."""
+    used = select(passages.c.text_hash).where(passages.c.text_hash == vectors.c.text_hash).exists()
+    return connection.execute(select(vectors.c.text_hash).where(~used).limit(1)).first() is not None
+
+
 def forget_unused_vectors(connection: Connection, embedder: str) -> None:
     """Drop the vectors that no passage names, and those of embedders that neither run nor serve a store."""
     used = select(passages.c.text_hash).where(passages.c.text_hash == vectors.c.text_hash).exists()

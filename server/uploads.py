@@ -1,6 +1,7 @@
 """Uploaded files and the stores that hold them, and the worker that takes them in beside the requests."""
 
 import logging
+import time
 from dataclasses import dataclass, field
 
 import anyio
@@ -37,9 +38,10 @@ class Uploads:
     knowledge: Knowledge
     _wake: anyio.Event = field(default_factory=anyio.Event)
     _closing: bool = False
+    _next_sweep: float = 0.0
 
     def wake(self) -> None:
-        """Tell the worker that files wait, or have gone."""
+        """Tell the worker that files wait."""
         self._wake.set()
 
     def close(self) -> None:
@@ -70,15 +72,19 @@ class Uploads:
         self.entries.remove_everywhere(file_id)
         self.files.delete(file_id)
 
-    def _work(self) -> None:
-        self.ingest.embed_anew()
-        while self.ingest.step() is not None:
-            self.knowledge.changed()
-        if self._closing:
-            return
+    def sweep(self) -> None:
+        """Drop what has expired and what nothing names any more. Blocking."""
         for file_id in self.files.expired():
             self.delete_file(file_id)
         self.stores.sweep()
         self.ingest.tidy()
         self.files.drop_orphans(lambda: self._closing)
         self.knowledge.changed(gone=True)
+
+    def _work(self) -> None:
+        self.ingest.embed_anew()
+        while self.ingest.step() is not None:
+            self.knowledge.changed()
+        if not self._closing and time.monotonic() >= self._next_sweep:
+            self._next_sweep = time.monotonic() + _SWEEP_SECONDS
+            self.sweep()

@@ -325,6 +325,34 @@ PROMISES = (
         ),
     ),
     Promise(
+        "uploads-survive",
+        "An uploaded file is read on after a crash where it was.",
+        (
+            "tests/retrieval/test_ingest_crash.py",
+            "tests/server/test_uploads.py::test_what_waited_when_the_server_died_is_read_after_the_next_start",
+        ),
+    ),
+    Promise(
+        "stores-are-private",
+        "A store belongs to the key that made it: a passage of it is found by its owner and by those it is shared "
+        "with, and by nobody else.",
+        (
+            "tests/retrieval/test_access.py",
+            "tests/wire/test_uploads.py::test_anothers_file_and_store_look_as_if_there_were_none",
+            "tests/wire/test_uploads.py::test_a_shared_store_is_read_and_not_changed",
+            "tests/wire/test_uploads.py::test_a_persona_gives_passages_of_a_store_to_those_who_may_read_it",
+        ),
+    ),
+    Promise(
+        "filters-keep-recall",
+        "A filter on attributes keeps full recall, however narrow it is.",
+        (
+            "tests/retrieval/test_vector_stores.py::"
+            "test_a_narrow_filter_finds_what_a_whole_store_of_better_hits_would_hide",
+            "tests/retrieval/test_vector_stores.py::test_filters_pass_exactly_the_files_that_they_describe",
+        ),
+    ),
+    Promise(
         "no-text-in-logs",
         "Neither metrics nor traces nor logs hold any text of a user.",
         (

@@ -36,7 +36,7 @@ async def upload_file(request: Request, services: TheServices, principal: Caller
         new = _described(principal, received.filename, received.fields)
         stored = await anyio.to_thread.run_sync(files.add, received.draft, new)
     finally:
-        await anyio.to_thread.run_sync(received.draft.discard)
+        received.draft.discard()
     return JsonResponse(stored.shown())
 
 
@@ -89,7 +89,6 @@ async def delete_file(file_id: str, services: TheServices, principal: Caller) ->
     principal.require(Scope.KNOWLEDGE)
     await anyio.to_thread.run_sync(services.uploads.files.get, file_id, principal.id)
     await anyio.to_thread.run_sync(services.uploads.delete_file, file_id)
-    services.uploads.wake()
     return JsonResponse({"id": file_id, "object": "file", "deleted": True})
 
 

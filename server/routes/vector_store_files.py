@@ -96,7 +96,6 @@ async def remove_store_file(
     """Take a file out of a store, from the next search on; it stays a file."""
     await _check_owned(services.uploads, principal, vector_store_id)
     await anyio.to_thread.run_sync(services.uploads.entries.remove, vector_store_id, file_id)
-    services.uploads.wake()
     return JsonResponse({"id": file_id, "object": "vector_store.file.deleted", "deleted": True})
 
 

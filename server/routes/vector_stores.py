@@ -76,7 +76,6 @@ async def delete_vector_store(vector_store_id: str, services: TheServices, princ
     stores = services.uploads.stores
     await anyio.to_thread.run_sync(stores.owned, vector_store_id, principal.id)
     await anyio.to_thread.run_sync(stores.delete, vector_store_id)
-    services.uploads.wake()
     return JsonResponse({"id": vector_store_id, "object": "vector_store.deleted", "deleted": True})
 
 
@@ -157,6 +156,7 @@ def _searched(
             top_k=asked.max_num_results,
             floor=-1.0,
             dense_weight=asked.dense_weight,
+            per_document=asked.max_num_results,
         )
         for passage in result.passages:
             if passage.id not in best or passage.score > best[passage.id].score:
