@@ -69,12 +69,13 @@ async def file_content(file_id: str, services: TheServices, principal: Caller) -
         PermissionDenied: the key has neither the scope `chat` nor `knowledge`.
         NotFound: no such file or document, or none for this caller; the two look alike.
     """
+    if not principal.may(Scope.CHAT):  # a chat's citations lead here
+        principal.require(Scope.KNOWLEDGE)
     if file_id.startswith(DOCUMENTS):
-        if not principal.may(Scope.CHAT):  # a chat's citations lead here
-            principal.require(Scope.KNOWLEDGE)
         text = await anyio.to_thread.run_sync(_document_text, services, principal, file_id)
         return Response(text, media_type="text/plain; charset=utf-8")
-    principal.require(Scope.KNOWLEDGE)
+    if not principal.may(Scope.KNOWLEDGE):
+        raise _missing(file_id)
     files = services.uploads.files
     stored = await anyio.to_thread.run_sync(files.get, file_id, principal.id)
     path = files.blobs.path(stored.sha256)
@@ -99,8 +100,12 @@ def _document_text(services: Services, principal: Principal, document_id: str) -
     except NotFound:
         document = None
     if document is None or not (document.uploaded or document.store in named):
-        raise NotFound(f"No such file: {document_id!r}.", code="file_not_found", param="file_id")
+        raise _missing(document_id)
     return document.text
+
+
+def _missing(file_id: str) -> NotFound:
+    return NotFound(f"No such file: {file_id!r}.", code="file_not_found", param="file_id")
 
 
 def _described(principal: Principal, filename: str, fields: dict[str, str]) -> NewFile:

@@ -31,6 +31,8 @@ class Open(Enum):
     HOLDER = "any key, always"
 
 
+STORE = "/v1/vector_stores/{vector_store_id}"
+SHARES = "/api/vector_stores/{vector_store_id}/shares"
 READS = (Scope.CHAT, Scope.KNOWLEDGE)
 RULES: dict[tuple[str, str], Scope | Open | tuple[Scope, ...]] = {
     ("GET", "/livez"): Open.ANYONE,
@@ -38,6 +40,29 @@ RULES: dict[tuple[str, str], Scope | Open | tuple[Scope, ...]] = {
     ("GET", "/v1/models"): Open.CALLER,
     ("GET", "/v1/models/{model}"): Open.CALLER,
     ("GET", "/v1/files/{file_id}/content"): READS,
+    ("POST", "/v1/files"): Scope.KNOWLEDGE,
+    ("GET", "/v1/files"): Scope.KNOWLEDGE,
+    ("GET", "/v1/files/{file_id}"): Scope.KNOWLEDGE,
+    ("DELETE", "/v1/files/{file_id}"): Scope.KNOWLEDGE,
+    ("POST", "/v1/vector_stores"): Scope.KNOWLEDGE,
+    ("GET", "/v1/vector_stores"): Scope.KNOWLEDGE,
+    ("GET", STORE): Scope.KNOWLEDGE,
+    ("POST", STORE): Scope.KNOWLEDGE,
+    ("DELETE", STORE): Scope.KNOWLEDGE,
+    ("POST", f"{STORE}/search"): Scope.KNOWLEDGE,
+    ("POST", f"{STORE}/files"): Scope.KNOWLEDGE,
+    ("GET", f"{STORE}/files"): Scope.KNOWLEDGE,
+    ("GET", f"{STORE}/files/{{file_id}}"): Scope.KNOWLEDGE,
+    ("POST", f"{STORE}/files/{{file_id}}"): Scope.KNOWLEDGE,
+    ("GET", f"{STORE}/files/{{file_id}}/content"): Scope.KNOWLEDGE,
+    ("DELETE", f"{STORE}/files/{{file_id}}"): Scope.KNOWLEDGE,
+    ("POST", f"{STORE}/file_batches"): Scope.KNOWLEDGE,
+    ("GET", f"{STORE}/file_batches/{{batch_id}}"): Scope.KNOWLEDGE,
+    ("POST", f"{STORE}/file_batches/{{batch_id}}/cancel"): Scope.KNOWLEDGE,
+    ("GET", f"{STORE}/file_batches/{{batch_id}}/files"): Scope.KNOWLEDGE,
+    ("GET", SHARES): Scope.KNOWLEDGE,
+    ("POST", SHARES): Scope.KNOWLEDGE,
+    ("DELETE", f"{SHARES}/{{reader}}"): Scope.KNOWLEDGE,
     ("POST", "/v1/chat/completions"): Scope.CHAT,
     ("POST", "/v1/embeddings"): Scope.KNOWLEDGE,
     ("GET", "/openapi.json"): Open.CALLER,
