@@ -147,7 +147,9 @@ class Knowledge:
         if not phrasings or not opened:
             return SearchResult((), 0.0)
         vectors = self._embedder.embed(phrasings, priority=True)
-        legs = [self._candidates(opened, words, meant, wanted) for words, meant in zip(phrasings, vectors, strict=True)]
+        legs = [
+            self._candidates(opened, words, meant, wanted) for words, meant in zip(phrasings, vectors, strict=True)
+        ]
         found = _together(legs)
         best = max(found.cosines.values(), default=0.0)
         scores = blended([fused(leg.cosines, leg.words.scores, dense_weight) for leg in legs])
