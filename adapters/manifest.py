@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from core.durable import bring_to_disk
 from core.errors import InvalidRequest
 
 MANIFEST = "manifest.json"
@@ -40,11 +41,7 @@ def write_manifest(folder: Path, content: Mapping[str, object]) -> str:
         file.flush()
         os.fsync(file.fileno())
     beside.replace(folder / MANIFEST)
-    directory = os.open(folder, os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    bring_to_disk(folder)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from adapters.inspection import CONFIG, FILES, WEIGHTS
 from adapters.manifest import file_digests
+from core.durable import bring_to_disk
 
 _INCOMING = ".incoming-"
 
@@ -50,7 +51,7 @@ class AdapterStore:
         incoming.chmod(0o755)
         incoming.rename(place)
         for folder in (place.parent, self.root):
-            _sync(folder)
+            bring_to_disk(folder)
         return place
 
     def numbers(self, name: str) -> list[int]:
@@ -104,11 +105,3 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copyfileobj(reader, writer, 1 << 20)
         writer.flush()
         os.fsync(writer.fileno())
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import ColumnElement, Connection, and_, false, or_, select
+from sqlalchemy import ColumnElement, Connection, false, or_, select
 
 from retrieval.records import UPLOADS
 from retrieval.tables import shares, vector_stores
@@ -34,7 +34,7 @@ def open_stores(connection: Connection, names: Iterable[str], reader: str | None
     uploads = [name for name in names if name.startswith(UPLOADS)]
     if not uploads or reader is None:
         return {}
-    query = select(vector_stores.c.id, and_(alive(now)).label("alive")).where(
+    query = select(vector_stores.c.id, alive(now).label("alive")).where(
         vector_stores.c.id.in_(uploads), readable(reader)
     )
     return {row.id: bool(row.alive) for row in connection.execute(query)}

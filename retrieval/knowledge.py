@@ -4,7 +4,7 @@ Blocking; the server calls it in worker threads. Knows neither personas nor prom
 """
 
 import threading
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -106,6 +106,8 @@ class Knowledge:
 
     def readable(self, stores: Sequence[str], reader: str) -> list[str]:
         """Return the vector stores among `stores` that `reader` may read."""
+        if not stores:  # most personas name none, and each of their turns asks
+            return []
         with self._database.read() as connection:
             open_ones = open_stores(connection, stores, reader, self._clock())
         return [name for name in stores if name in open_ones]
@@ -147,8 +149,9 @@ class Knowledge:
         if not phrasings or not opened:
             return SearchResult((), 0.0)
         vectors = self._embedder.embed(phrasings, priority=True)
+        within = self._passing(opened, wanted)
         legs = [
-            self._candidates(opened, words, meant, wanted) for words, meant in zip(phrasings, vectors, strict=True)
+            self._candidates(opened, words, meant, within) for words, meant in zip(phrasings, vectors, strict=True)
         ]
         found = _together(legs)
         best = max(found.cosines.values(), default=0.0)
@@ -204,19 +207,23 @@ class Knowledge:
             found.append(store)
         return found
 
+    def _passing(self, opened: Sequence[Store], wanted: Filter | None) -> Mapping[int, list[int]] | None:
+        """Return store → the only passages that may be found; None where all may."""
+        if wanted is None:
+            return None
+        with self._database.read() as connection:
+            return {store.id: shelf.rows_passing(connection, store.id, wanted) for store in opened}
+
     def _candidates(
-        self, opened: Sequence[Store], words: str, vector: Vectors, wanted: Filter | None
+        self, opened: Sequence[Store], words: str, vector: Vectors, within: Mapping[int, list[int]] | None
     ) -> _Candidates:
-        within: dict[int, list[int]] = {}
-        if wanted is not None:
-            with self._database.read() as connection:
-                within = {store.id: shelf.rows_passing(connection, store.id, wanted) for store in opened}
+        only = within or {}
         rows = {
             row
             for store in opened
-            for row in self._indexes.get(store).search(vector, _CANDIDATES, within.get(store.id))
+            for row in self._indexes.get(store).search(vector, _CANDIDATES, only.get(store.id))
         }
-        inside = None if wanted is None else [row for passing in within.values() for row in passing]
+        inside = None if within is None else [row for passing in within.values() for row in passing]
         with self._database.read() as connection:
             hits = self._lexicon.search(connection, [store.id for store in opened], words, _CANDIDATES, inside)
             read = partial(shelf.passage_vectors, connection, self._embedder.model_id)

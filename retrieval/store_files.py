@@ -17,7 +17,7 @@ from core.paging import Page, Slice, page_of
 from retrieval import shelf
 from retrieval.tables import attributes, batches, entries
 from retrieval.vector_store import Batch, FileStatus, Sizes, StoreFile, Upload, Value
-from retrieval.vector_stores import counts
+from retrieval.vector_stores import counted, counts
 
 _FIELDS = (
     "vector_store",
@@ -150,8 +150,7 @@ class StoreFiles:
             row = connection.execute(query).one_or_none()
         if row is None:
             raise NotFound(f"No such file batch: {batch_id!r}.", code="file_batch_not_found", param="batch_id")
-        by_status = {status: row._mapping[f"files_{status.value}"] for status in FileStatus}
-        return Batch(row.id, row.vector_store, row.cancelled, row.created_at, by_status)
+        return Batch(row.id, row.vector_store, row.cancelled, row.created_at, counted(row))
 
     def cancel(self, store_id: str, batch_id: str) -> Batch:
         """Take in no more files of a batch; those that are completed stay.

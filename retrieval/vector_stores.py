@@ -6,7 +6,7 @@ Whoever may not read a store is told that there is none. What stands in one is `
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, case, delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, case, delete, exists, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from core.clock import Clock
@@ -127,9 +127,7 @@ class VectorStores:
     def delete(self, store_id: str) -> None:
         """Delete a store with all that stands in it; from the first transaction on nobody finds anything there."""
         with self._database.write() as connection:
-            of_store = select(entries.c.seq).where(entries.c.vector_store == store_id)
-            connection.execute(delete(attributes).where(attributes.c.entry.in_(of_store)))
-            connection.execute(delete(entries).where(entries.c.vector_store == store_id))
+            _drop_files(connection, entries.c.vector_store == store_id)
             connection.execute(delete(batches).where(batches.c.vector_store == store_id))
             connection.execute(delete(shares).where(shares.c.vector_store == store_id))
             connection.execute(delete(vector_stores).where(vector_stores.c.id == store_id))
@@ -139,9 +137,7 @@ class VectorStores:
         """Remove what is left of deleted stores, and the files of expired ones."""
         with self._database.write() as connection:
             over = select(vector_stores.c.id).where(vector_stores.c.expires_at <= self._clock())
-            gone = select(entries.c.seq).where(entries.c.vector_store.in_(over))
-            connection.execute(delete(attributes).where(attributes.c.entry.in_(gone)))
-            connection.execute(delete(entries).where(entries.c.vector_store.in_(over)))
+            _drop_files(connection, entries.c.vector_store.in_(over))
         while self._swept():
             pass
 
@@ -195,7 +191,7 @@ class VectorStores:
         times = ("created_at", "last_active_at", "expires_at", "usage_bytes")
         return VectorStore(
             **{name: row._mapping[name] for name in (*names, *times)},
-            counts={status: row._mapping[f"files_{status.value}"] for status in FileStatus},
+            counts=counted(row),
             expired=row.expires_at is not None and row.expires_at <= self._clock(),
         )
 
@@ -210,6 +206,11 @@ def counts() -> list[Any]:
     ]
 
 
+def counted(row: Row[Any]) -> dict[FileStatus, int]:
+    """Return status → how many files, of a row with the columns of `counts`."""
+    return {status: row._mapping[f"files_{status.value}"] for status in FileStatus}
+
+
 def no_store(store_id: str) -> NotFound:
     """Return what is said of a store that is not there, or not for this caller."""
     return NotFound(f"No such vector store: {store_id!r}.", code="vector_store_not_found", param="vector_store_id")
@@ -222,6 +223,12 @@ def _with_counts() -> Any:
         .outerjoin(entries, entries.c.vector_store == vector_stores.c.id)
         .group_by(vector_stores.c.seq)
     )
+
+
+def _drop_files(connection: Connection, which: ColumnElement[bool]) -> None:
+    gone = select(entries.c.seq).where(which)
+    connection.execute(delete(attributes).where(attributes.c.entry.in_(gone)))
+    connection.execute(delete(entries).where(which))
 
 
 def _note(connection: Connection, store_id: str, now: float) -> None:

@@ -3,7 +3,6 @@
 What was there is renamed aside before, and back if that fails.
 """
 
-import os
 import shutil
 import sqlite3
 import tempfile
@@ -16,6 +15,7 @@ from actions import Approvals
 from adapters.manifest import verify_folder
 from core.clock import Clock
 from core.database import Database
+from core.durable import bring_to_disk
 from core.errors import Conflict, RepertoryError, Unavailable
 from server.backup.archive import refused, unpack
 from server.backup.contents import ADAPTERS, DATABASE
@@ -115,8 +115,8 @@ def _prove(folder: Path, revision: str, clock: Clock) -> tuple[int, list[str]]:
 
 def _put_in_place(staging: Path, data_dir: Path, now: float) -> Path | None:
     for path in sorted(staging.rglob("*")):
-        _sync(path)
-    _sync(staging)
+        bring_to_disk(path)
+    bring_to_disk(staging)
     aside = None
     with ExitStack() as held:  # no server gets in before all is in its place
         held.enter_context(locked(staging))
@@ -135,7 +135,7 @@ def _put_in_place(staging: Path, data_dir: Path, now: float) -> Path | None:
             if aside:
                 _put_back(aside, data_dir, error)
             raise
-        _sync(data_dir.parent)
+        bring_to_disk(data_dir.parent)
     return aside
 
 
@@ -152,14 +152,6 @@ def _left_aside(data_dir: Path, aside: Path, reason: str) -> Conflict:
         f"what uses {str(data_dir)!r}, move that folder back, and restore again.",
         code="restore_left_aside",
     )
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _unwritable(data_dir: Path, error: OSError) -> Unavailable:

@@ -9,14 +9,14 @@ import os
 import sqlite3
 import tarfile
 import tempfile
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
 
 from adapters.manifest import verify_folder
 from core.clock import Clock
+from core.durable import bring_to_disk
 from core.errors import Conflict, InvalidRequest, RepertoryError, TooLarge, Unavailable
 from server.backup.contents import (
     ADAPTERS,
@@ -69,7 +69,7 @@ def take(data_dir: Path, target: Path, clock: Clock) -> Taken:
                 file.flush()
                 os.fsync(file.fileno())
             os.link(part, target)  # unlike a rename it never overwrites
-        _sync_folder(target.parent)
+        bring_to_disk(target.parent)
     except (OSError, sqlite3.Error) as error:
         raise _failed(target, error) from error
     return Taken(target, target.stat().st_size, files, tuple(warnings))
@@ -185,17 +185,3 @@ def _failed(target: Path, error: Exception) -> Unavailable:
         "copy of the database beside the backup for a while.",
         code="backup_failed",
     )
-
-
-def _sync_folder(folder: Path) -> None:
-    with _opened(folder) as descriptor:
-        os.fsync(descriptor)
-
-
-@contextmanager
-def _opened(folder: Path) -> Iterator[int]:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from core.database import disk_full
+from core.durable import bring_to_disk
 from core.errors import Unavailable
 
 _INCOMING = "incoming"
@@ -105,9 +106,9 @@ class Blobs:
                 return
             if not place.parent.exists():
                 place.parent.mkdir(mode=0o700, exist_ok=True)
-                _sync(self._folder)
+                bring_to_disk(self._folder)
             draft.path.replace(place)
-            _sync(place.parent)
+            bring_to_disk(place.parent)
         except OSError as error:
             raise disk_full() from error
 
@@ -125,11 +126,3 @@ class Blobs:
         """Remove what a process that is gone was taking in; call it before anything is taken in."""
         for path in (self._folder / _INCOMING).glob("*"):
             path.unlink(missing_ok=True)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from core.principal import Scope
 from server.access import KeyHolder
 from server.requests import read_body
+from server.routes.vector_stores import check_owned
 from server.services import Services, TheServices
 from server.wire import JsonResponse
 
@@ -29,8 +30,7 @@ class ShareBody(BaseModel):
 @router.get(_PATH)
 async def list_shares(vector_store_id: str, services: TheServices, principal: KeyHolder) -> Response:
     """List whom a store of the caller's is shared with."""
-    principal.require(Scope.KNOWLEDGE)
-    await anyio.to_thread.run_sync(services.uploads.stores.owned, vector_store_id, principal.id)
+    await check_owned(services.uploads, principal, vector_store_id)
     return await _shown(services, vector_store_id)
 
 
@@ -41,7 +41,7 @@ async def share_store(
     """Let another read a store of the caller's."""
     principal.require(Scope.KNOWLEDGE)
     asked = await read_body(request, ShareBody)
-    await anyio.to_thread.run_sync(services.uploads.stores.owned, vector_store_id, principal.id)
+    await check_owned(services.uploads, principal, vector_store_id)
     await anyio.to_thread.run_sync(services.uploads.stores.share, vector_store_id, asked.reader)
     return await _shown(services, vector_store_id)
 
@@ -51,8 +51,7 @@ async def unshare_store(
     vector_store_id: str, reader: str, services: TheServices, principal: KeyHolder
 ) -> Response:
     """Let another read a store of the caller's no more, from the next search on."""
-    principal.require(Scope.KNOWLEDGE)
-    await anyio.to_thread.run_sync(services.uploads.stores.owned, vector_store_id, principal.id)
+    await check_owned(services.uploads, principal, vector_store_id)
     await anyio.to_thread.run_sync(services.uploads.stores.unshare, vector_store_id, reader)
     return await _shown(services, vector_store_id)
 

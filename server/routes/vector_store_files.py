@@ -12,7 +12,7 @@ from retrieval.vector_store import Batch, StoreFile
 from server.access import Caller
 from server.requests import read_body
 from server.routes.paging import slice_of
-from server.routes.vector_stores import uploads_of
+from server.routes.vector_stores import check_owned, check_readable, uploads_of
 from server.services import TheServices
 from server.uploads import Uploads
 from server.vector_stores.bodies import AttributesBody, BatchBody, StoreFileBody
@@ -44,7 +44,7 @@ async def list_store_files(
     vector_store_id: str, services: TheServices, principal: Caller, part: _Part, filter: _Status = None
 ) -> Response:
     """List the files of a store."""
-    await _check_readable(services.uploads, principal, vector_store_id)
+    await check_readable(services.uploads, principal, vector_store_id)
     listed = services.uploads.entries.list
     page = await anyio.to_thread.run_sync(lambda: listed(vector_store_id, part, status=filter))
     return JsonResponse(page_shown(page, file_shown))
@@ -53,7 +53,7 @@ async def list_store_files(
 @router.get(_FILES + "/{file_id}")
 async def get_store_file(vector_store_id: str, file_id: str, services: TheServices, principal: Caller) -> Response:
     """Return a file of a store, with its status."""
-    await _check_readable(services.uploads, principal, vector_store_id)
+    await check_readable(services.uploads, principal, vector_store_id)
     found = await anyio.to_thread.run_sync(services.uploads.entries.get, vector_store_id, file_id)
     return JsonResponse(file_shown(found))
 
@@ -65,7 +65,7 @@ async def update_store_file(
     """Put other attributes in the place of a file's."""
     principal.require(Scope.KNOWLEDGE)
     asked = await read_body(request, AttributesBody)
-    await _check_owned(services.uploads, principal, vector_store_id)
+    await check_owned(services.uploads, principal, vector_store_id)
     changed = await anyio.to_thread.run_sync(
         services.uploads.entries.set_attributes, vector_store_id, file_id, asked.attributes or {}
     )
@@ -77,7 +77,7 @@ async def store_file_content(
     vector_store_id: str, file_id: str, services: TheServices, principal: Caller
 ) -> Response:
     """Return the text that was read of a file."""
-    await _check_readable(services.uploads, principal, vector_store_id)
+    await check_readable(services.uploads, principal, vector_store_id)
     text = await anyio.to_thread.run_sync(services.uploads.entries.text, vector_store_id, file_id)
     return JsonResponse(
         {
@@ -94,7 +94,7 @@ async def remove_store_file(
     vector_store_id: str, file_id: str, services: TheServices, principal: Caller
 ) -> Response:
     """Take a file out of a store, from the next search on; it stays a file."""
-    await _check_owned(services.uploads, principal, vector_store_id)
+    await check_owned(services.uploads, principal, vector_store_id)
     await anyio.to_thread.run_sync(services.uploads.entries.remove, vector_store_id, file_id)
     return JsonResponse({"id": file_id, "object": "vector_store.file.deleted", "deleted": True})
 
@@ -116,7 +116,7 @@ async def get_file_batch(
     vector_store_id: str, batch_id: str, services: TheServices, principal: Caller
 ) -> Response:
     """Return a batch, with how many of its files are how far."""
-    await _check_readable(services.uploads, principal, vector_store_id)
+    await check_readable(services.uploads, principal, vector_store_id)
     batch = await anyio.to_thread.run_sync(services.uploads.entries.batch, vector_store_id, batch_id)
     return JsonResponse(batch_shown(batch))
 
@@ -126,7 +126,7 @@ async def cancel_file_batch(
     vector_store_id: str, batch_id: str, services: TheServices, principal: Caller
 ) -> Response:
     """Take in no more files of a batch; those that are completed stay."""
-    await _check_owned(services.uploads, principal, vector_store_id)
+    await check_owned(services.uploads, principal, vector_store_id)
     batch = await anyio.to_thread.run_sync(services.uploads.entries.cancel, vector_store_id, batch_id)
     return JsonResponse(batch_shown(batch))
 
@@ -141,7 +141,7 @@ async def list_batch_files(
     filter: _Status = None,
 ) -> Response:
     """List the files of a batch."""
-    await _check_readable(services.uploads, principal, vector_store_id)
+    await check_readable(services.uploads, principal, vector_store_id)
     entries = services.uploads.entries
     await anyio.to_thread.run_sync(entries.batch, vector_store_id, batch_id)
     page = await anyio.to_thread.run_sync(
@@ -171,13 +171,3 @@ def _refuse_expired(uploads: Uploads, principal: Principal, store_id: str) -> No
             f"The vector store {store_id!r} has expired. Make a new one, or give it days again.",
             code="vector_store_expired",
         )
-
-
-async def _check_readable(uploads: Uploads, principal: Principal, store_id: str) -> None:
-    principal.require(Scope.KNOWLEDGE)
-    await anyio.to_thread.run_sync(uploads.stores.get, store_id, principal.id)
-
-
-async def _check_owned(uploads: Uploads, principal: Principal, store_id: str) -> None:
-    principal.require(Scope.KNOWLEDGE)
-    await anyio.to_thread.run_sync(uploads.stores.owned, store_id, principal.id)

@@ -72,10 +72,8 @@ async def modify_vector_store(
 @router.delete("/v1/vector_stores/{vector_store_id}")
 async def delete_vector_store(vector_store_id: str, services: TheServices, principal: Caller) -> Response:
     """Delete a store of the caller's; its files stay files."""
-    principal.require(Scope.KNOWLEDGE)
-    stores = services.uploads.stores
-    await anyio.to_thread.run_sync(stores.owned, vector_store_id, principal.id)
-    await anyio.to_thread.run_sync(stores.delete, vector_store_id)
+    await check_owned(services.uploads, principal, vector_store_id)
+    await anyio.to_thread.run_sync(services.uploads.stores.delete, vector_store_id)
     return JsonResponse({"id": vector_store_id, "object": "vector_store.deleted", "deleted": True})
 
 
@@ -95,6 +93,28 @@ async def search_vector_store(
     with admission.embedding():
         answer = await anyio.to_thread.run_sync(_searched, services, principal, vector_store_id, asked)
     return JsonResponse(answer, headers=limit_headers(admission.standings()))
+
+
+async def check_readable(uploads: Uploads, principal: Principal, store_id: str) -> None:
+    """Check that the caller may read a store.
+
+    Raises:
+        PermissionDenied: the key has not the scope `knowledge`.
+        NotFound: there is no such store, or not for this caller.
+    """
+    principal.require(Scope.KNOWLEDGE)
+    await anyio.to_thread.run_sync(uploads.stores.get, store_id, principal.id)
+
+
+async def check_owned(uploads: Uploads, principal: Principal, store_id: str) -> None:
+    """Check that the caller may change a store.
+
+    Raises:
+        PermissionDenied: the key has not the scope `knowledge`, or the store is only shared with the caller.
+        NotFound: there is no such store, or not for this caller.
+    """
+    principal.require(Scope.KNOWLEDGE)
+    await anyio.to_thread.run_sync(uploads.stores.owned, store_id, principal.id)
 
 
 def uploads_of(uploads: Uploads, principal: Principal, asked: list[StoreFileBody]) -> list[Upload]:
@@ -147,12 +167,13 @@ def _searched(
     services: Services, principal: Principal, store_id: str, asked: StoreSearchBody
 ) -> dict[str, object]:
     best: dict[str, Passage] = {}
+    wanted = filter_of(asked.filters) if asked.filters else None
     for query in asked.queries:
         result = services.knowledge.search(
             [store_id],
             query,
             reader=principal.id,
-            wanted=filter_of(asked.filters) if asked.filters else None,
+            wanted=wanted,
             top_k=asked.max_num_results,
             floor=-1.0,
             dense_weight=asked.dense_weight,
