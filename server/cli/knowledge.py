@@ -97,7 +97,9 @@ def search(
     ctx: typer.Context,
     query: Annotated[str, typer.Argument(help="What to look for, as a user would ask.")],
     persona: Annotated[str | None, typer.Option(help="Search what this persona knows.")] = None,
-    store: Annotated[list[str] | None, typer.Option(help="Search this store; repeat for more.")] = None,
+    store: Annotated[
+        list[str] | None, typer.Option(help="Search this store, by id or name; repeat for more.")
+    ] = None,
     top_k: Annotated[int, typer.Option(min=1, max=50, help="How many passages to show.")] = 4,
     as_json: AsJson = False,
 ) -> None:
@@ -105,12 +107,14 @@ def search(
     from retrieval.parsing import page_unit
     from server.cli.answers import Hit
     from server.cli.gateway import read
+    from server.cli.upload import searched_stores
 
     if (persona is None) == (not store):
         raise typer.BadParameter("say where to search: either --persona NAME or --store NAME")
+    gateway = Session.of(ctx).gateway()
     request: dict[str, object] = {"query": query, "top_k": top_k}
-    request |= {"persona": persona} if persona is not None else {"stores": store}
-    body = Session.of(ctx).gateway().post("/api/knowledge/search", request)
+    request |= {"persona": persona} if persona is not None else {"stores": searched_stores(gateway, store or ())}
+    body = gateway.post("/api/knowledge/search", request)
     if as_json:
         print_json(body)
         return

@@ -9,7 +9,7 @@ import typer
 from pydantic import BaseModel
 
 from core.errors import NotFound
-from server.cli.answers import Made, StoreFile, Uploaded
+from server.cli.answers import Made, Store, StoreFile, Uploaded
 from server.cli.gateway import Gateway, read
 
 _POLL_SECONDS = 0.3
@@ -64,6 +64,14 @@ def _find(gateway: Gateway, store: str) -> str | None:
         if store in (one.id, one.name):
             return one.id
     return None
+
+
+def searched_stores(gateway: Gateway, stores: Sequence[str]) -> list[str]:
+    """Return the ids of stores that are given by id or name; what names none stays, for the server to refuse."""
+    known = read(Store, gateway.get("/api/knowledge/stores"))
+    named = {one.name: one.store for one in reversed(known)}  # the newest comes first, and stands for its name
+    ids = {one.store for one in known}
+    return [one if one in ids else named.get(one, one) for one in stores]
 
 
 def _every(model: type[Answer], gateway: Gateway, address: str) -> list[Answer]:
