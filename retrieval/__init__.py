@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from retrieval.citations import SUPPORT_THRESHOLD, Citation, attribute
     from retrieval.embedder import Embedder
+    from retrieval.index_cache import IndexSizes
     from retrieval.knowledge import Knowledge
     from retrieval.markers import MarkerFilter
     from retrieval.records import (
@@ -32,6 +33,7 @@ __all__ = [
     "Embedder",
     "FileFailure",
     "FileWarning",
+    "IndexSizes",
     "Knowledge",
     "MarkerFilter",
     "Passage",
@@ -50,6 +52,7 @@ _ELSEWHERE = {
     "SUPPORT_THRESHOLD": "citations",
     "Citation": "citations",
     "Embedder": "embedder",
+    "IndexSizes": "index_cache",
     "Knowledge": "knowledge",
     "MarkerFilter": "markers",
     "Rerank": "reranker",

@@ -17,10 +17,10 @@ from core.errors import NotFound, Unavailable
 from retrieval import shelf
 from retrieval.access import open_stores
 from retrieval.attribute_filter import Filter
-from retrieval.index_cache import IndexCache
+from retrieval.index_cache import IndexCache, IndexSizes
 from retrieval.lexicon import LexicalHits, Lexicon
 from retrieval.parsing import Parser
-from retrieval.ranking import MAX_PER_DOCUMENT, blended, fused, varied
+from retrieval.ranking import blended, fused, varied
 from retrieval.records import (
     Document,
     Passage,
@@ -65,10 +65,11 @@ class Knowledge:
         clock: Clock = system_clock,
         *,
         rerank: Rerank | None = None,
+        index_sizes: IndexSizes | None = None,
     ) -> None:
         self._database = database
         self._embedder = embedder
-        self._indexes = IndexCache(database, index_dir)
+        self._indexes = IndexCache(database, index_dir, index_sizes)
         self._lexicon = Lexicon()
         self._vectors = RowCache[Vectors](_HELD_ROWS)
         self._passages = RowCache[Passage](_HELD_ROWS)
@@ -97,6 +98,7 @@ class Knowledge:
     def close(self) -> None:
         """Parse no further file: a sync that runs ends at the next one that takes a parser. Searches go on."""
         self._parser.close()
+        self._indexes.close()
 
     def changed(self, *, gone: bool = False) -> None:
         """Take note that files of vector stores have come or, perhaps, whole stores have gone."""
@@ -123,7 +125,7 @@ class Knowledge:
         top_k: int = 4,
         floor: float = 0.35,
         dense_weight: float = 0.5,
-        per_document: int = MAX_PER_DOCUMENT,
+        per_document: int | None = None,
     ) -> SearchResult:
         """Return the best passages of all `stores` together.
 
@@ -138,7 +140,7 @@ class Knowledge:
             floor: raw cosine below which a passage is not shown (none left: "nothing found"), unless it
                 holds a rare identifier of the query (`ERR-4711`) to the letter.
             dense_weight: share of the cosine in the fused score; the rest is BM25.
-            per_document: how many passages of one document at most.
+            per_document: how many passages of one document at most; by default three quarters of `top_k`.
 
         Raises:
             NotFound: there is no such store, or the reader may not read it.

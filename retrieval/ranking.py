@@ -3,13 +3,15 @@
 Pure functions over numbers and texts.
 """
 
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from retrieval.records import Passage
 
-MAX_PER_DOCUMENT = 3
+_MOST_OF_ONE = 0.75
+"""Share of the passages shown that one document may give, while others have something to say."""
 _SAME_WORDS = 0.9
 _WORD = re.compile(r"\w+")
 
@@ -33,22 +35,28 @@ def blended(rankings: Sequence[Mapping[int, float]]) -> dict[int, float]:
     return {row: sum(ranking.get(row, 0.0) for ranking in rankings) / len(rankings) for row in rows}
 
 
-def varied(candidates: Sequence[Passage], count: int, per_document: int = MAX_PER_DOCUMENT) -> tuple[Passage, ...]:
-    """Return the first `count` that repeat no earlier one, at most `per_document` of each document."""
-    chosen: list[Passage] = []
+def varied(candidates: Sequence[Passage], count: int, per_document: int | None = None) -> tuple[Passage, ...]:
+    """Return the first `count` that repeat no earlier one, at most `per_document` of each document.
+
+    By default that is three quarters of them. Where the others leave places empty, what stood back for them is
+    shown after all. The order stays.
+    """
+    most = per_document or math.ceil(_MOST_OF_ONE * count)
+    chosen: list[int] = []
+    back: list[int] = []
     vocabularies: list[set[str]] = []
     by_document: Counter[str] = Counter()
-    for passage in candidates:
+    for place, passage in enumerate(candidates):
         if len(chosen) == count:
             break
-        if by_document[passage.document_id] == per_document:
-            continue
         words = set(_WORD.findall(passage.text.lower()))
-        if not any(_repeats(words, other) for other in vocabularies):
-            chosen.append(passage)
-            vocabularies.append(words)
-            by_document[passage.document_id] += 1
-    return tuple(chosen)
+        if any(_repeats(words, other) for other in vocabularies):
+            continue
+        vocabularies.append(words)
+        crowded = by_document[passage.document_id] == most
+        by_document[passage.document_id] += not crowded
+        (back if crowded else chosen).append(place)
+    return tuple(candidates[place] for place in sorted(chosen + back[: count - len(chosen)]))
 
 
 def _spread(scores: Mapping[int, float]) -> dict[int, float]:

@@ -104,6 +104,9 @@ class StoreStatus:
         current: False while the store waits to be embedded anew by another embedder.
         failures: files that the last sync could not take in.
         warnings: files that are there, but not whole.
+        index_kind: how its vectors are searched: `flat`, `sq8` (both scan all) or `hnsw-sq8`; None before there
+            is an index.
+        index_recall: recall@10 of the index against an exact search in full precision, when it was built.
     """
 
     name: str
@@ -115,6 +118,8 @@ class StoreStatus:
     synced_at: float | None
     failures: tuple["FileFailure", ...] = ()
     warnings: tuple["FileWarning", ...] = ()
+    index_kind: str | None = None
+    index_recall: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

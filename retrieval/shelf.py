@@ -34,6 +34,9 @@ class Store:
     index_sha256: str | None
     index_count: int | None
     synced_at: float | None
+    index_embedder: str | None = None
+    index_kind: str | None = None
+    index_recall: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +239,21 @@ def store_vectors(connection: Connection, store: Store) -> tuple[Rows, Vectors]:
     return np.array(rows, np.int64), np.frombuffer(blobs, np.float32).reshape(-1, store.dimensions)
 
 
+def store_rows(connection: Connection, store: Store) -> Rows:
+    """Return the row numbers of all passages of a store that `store_vectors` would return, ascending."""
+    query = (
+        select(passages.c.row)
+        .where(
+            passages.c.store_id == store.id,
+            select(vectors.c.text_hash)
+            .where(vectors.c.text_hash == passages.c.text_hash, vectors.c.embedder == store.embedder)
+            .exists(),
+        )
+        .order_by(passages.c.row)
+    )
+    return np.fromiter(connection.execute(query).scalars(), np.int64)
+
+
 def passage_vectors(connection: Connection, embedder: str, rows: Iterable[int]) -> dict[int, Vectors]:
     """Return row → vector of those passages that still exist."""
     found: dict[int, Vectors] = {}
@@ -322,6 +340,8 @@ def statuses(connection: Connection, embedder: str) -> list[StoreStatus]:
             synced_at=row.synced_at,
             failures=tuple(failures(connection, row.id)),
             warnings=tuple(warnings(connection, row.id)),
+            index_kind=row.index_kind,
+            index_recall=row.index_recall,
         )
         for row in connection.execute(query)
     ]

@@ -40,6 +40,10 @@ stores = Table(
     Column("index_generation", Integer),
     Column("index_sha256", String),
     Column("index_count", Integer),
+    # Of the index as it was built: whose vectors, how it searches, and recall@10 against an exact search.
+    Column("index_embedder", String),
+    Column("index_kind", String),
+    Column("index_recall", Float),
 )
 
 documents = Table(

@@ -6,7 +6,7 @@ from actions import ActionSet, Approvals, NetworkGrants, Secrets
 from core.clock import Clock
 from core.database import Database
 from core.ids import PersonaId
-from retrieval import Knowledge, Rerank, TextEmbedder
+from retrieval import IndexSizes, Knowledge, Rerank, TextEmbedder
 from retrieval.ingest import Ingest
 from retrieval.parsing import Parser
 from retrieval.store_files import StoreFiles
@@ -52,7 +52,10 @@ def assemble(
     keys = Keys(database, clock)
     personas = PersonaLibrary(settings.personas_dir, action_loader(settings), clock)
     parser = Parser()
-    knowledge = Knowledge(database, embedder, settings.indexes_dir, parser, clock, rerank=rerank)
+    sizes = IndexSizes(least_recall=settings.index_recall)
+    knowledge = Knowledge(
+        database, embedder, settings.indexes_dir, parser, clock, rerank=rerank, index_sizes=sizes
+    )
     approvals = Approvals(database, clock)
     approvals.mark_interrupted()
     transcripts = Recorder(

@@ -69,6 +69,12 @@ class Settings(BaseSettings):
         2, ge=0.05, le=60, description="Longest wait for its scores; then the passages keep the order they have."
     )
     embedding_threads: int = Field(1, ge=1, le=64, description="CPU threads of the embedding process.")
+    index_recall: float = Field(
+        0.95,
+        ge=0,
+        le=1,
+        description="Share of the ten nearest passages that an approximate index must find to be used.",
+    )
     max_model_len: int = Field(4096, ge=512, le=1_048_576, description="Longest prompt plus answer, in tokens.")
     max_num_seqs: int = Field(64, ge=1, le=4096, description="Streams that the engine runs at once.")
     max_loras: int = Field(4, ge=1, le=256, description="Adapters in one batch; room for old, current and next.")

@@ -107,6 +107,10 @@ class StoreShown(Shape):
     synced_at: float | None
     state: Literal["ready", "reading", "failed"]
     reason: str | None
+    index: str | None = Field(description="How its vectors are searched: flat, sq8 or hnsw-sq8.")
+    index_recall: float | None = Field(
+        description="Share of the ten nearest that the index found when it was built."
+    )
     failures: list[FileNote] = Field(description="Files that the last reading could not take in.")
     warnings: list[FileNote] = Field(description="Files that are there, but not whole.")
 

@@ -117,6 +117,7 @@ def _folder_shown(services: Services, name: str, found: StoreStatus | None) -> d
         "synced_at": found.synced_at if found else None,
         "state": "failed" if reason is not None else state,
         "reason": reason,
+        **_index_shown(found),
         "failures": [{"path": one.path, "reason": one.reason} for one in found.failures] if found else [],
         "warnings": [{"path": one.path, "reason": one.reason} for one in found.warnings] if found else [],
     }
@@ -131,8 +132,16 @@ def _uploads_shown(store: VectorStore, found: StoreStatus | None) -> dict[str, o
         "synced_at": None,
         "state": "reading" if store.counts[FileStatus.IN_PROGRESS] else "ready",
         "reason": "It has expired." if store.expired else None,
+        **_index_shown(found),
         "failures": [],
         "warnings": [{"path": one.path, "reason": one.reason} for one in found.warnings] if found else [],
+    }
+
+
+def _index_shown(found: StoreStatus | None) -> dict[str, object]:
+    return {
+        "index": found.index_kind if found else None,
+        "index_recall": found.index_recall if found else None,
     }
 
 

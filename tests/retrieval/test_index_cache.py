@@ -1,5 +1,8 @@
 """The index file is a cache: whatever happens to it, the answers stay those of the database."""
 
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,8 +11,10 @@ import pytest
 
 from core.database import Database
 from retrieval import Knowledge
-from retrieval.vector_index import FLAT_LIMIT, VectorIndex
+from retrieval.vector_index import VectorIndex
 from tests.fakes.embedder import WordEmbedder
+
+_REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def _flip(path: Path) -> None:
@@ -74,13 +79,59 @@ def test_sound_index_is_read_and_not_written_again(
     assert path.stat().st_mtime_ns == written
 
 
-def test_large_index_keeps_eight_bits_and_still_finds_the_nearest() -> None:
-    random = np.random.default_rng(7)
-    vectors = random.standard_normal((FLAT_LIMIT + 1, 16)).astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    rows = np.arange(len(vectors), dtype=np.int64) + 1000
+_KILLED_BEFORE_RENAME = """
+import os, signal, sys
+from pathlib import Path
+from core.database import Database
+from retrieval import Knowledge
+from tests.fakes.embedder import WordEmbedder
 
-    index = VectorIndex.build(rows, vectors)
+def die(event, arguments):
+    if event == "os.rename" and str(arguments[0]).endswith(".tmp"):
+        os.kill(os.getpid(), signal.SIGKILL)
 
-    assert len(index.to_bytes()) < vectors.nbytes * 0.8
-    assert [index.search(vectors[n], 1)[0] for n in (0, 777, 50_000)] == [1000, 1777, 51_000]
+sys.addaudithook(die)
+base = Path(sys.argv[1])
+knowledge = Knowledge(Database(base / "repertory.db"), WordEmbedder(), base / "indexes")
+knowledge.sync("support", base / "knowledge")
+"""
+
+
+def test_kill_between_writing_and_renaming_leaves_the_old_file_and_right_answers(
+    knowledge: Knowledge, folder: Path, database: Database, index_dir: Path, tmp_path: Path
+) -> None:
+    knowledge.sync("support", folder)
+    [path] = index_dir.iterdir()
+    old = path.read_bytes()
+    (folder / "kettles.txt").write_text("Kettles boil.")
+
+    ended = subprocess.run([sys.executable, "-c", _KILLED_BEFORE_RENAME, str(tmp_path)], cwd=_REPOSITORY)
+
+    assert ended.returncode == -signal.SIGKILL
+    [beside] = index_dir.glob("*.tmp")
+    assert beside.stat().st_size > len(old)
+    assert path.read_bytes() == old
+    found = Knowledge(database, WordEmbedder(), index_dir).search(["support"], "kettles boil")
+    assert found.passages[0].path == "kettles.txt"
+    assert list(index_dir.iterdir()) == [path]
+
+
+def test_kill_between_renaming_and_recording_builds_the_index_again(
+    knowledge: Knowledge, folder: Path, database: Database, index_dir: Path
+) -> None:
+    knowledge.sync("support", folder)
+    [path] = index_dir.iterdir()
+    other = VectorIndex.exact(np.array([1, 2], np.int64), np.eye(2, 96, dtype=np.float32))
+    other.write(path)
+
+    found = Knowledge(database, WordEmbedder(), index_dir).search(["support"], "never blame the customer")
+
+    assert found.passages[0].path == "tone.txt"
+
+
+def test_status_tells_the_kind_of_index_and_what_it_finds(knowledge: Knowledge, folder: Path) -> None:
+    knowledge.sync("support", folder)
+
+    [status] = knowledge.stores()
+
+    assert (status.index_kind, status.index_recall) == ("flat", 1.0)

@@ -100,14 +100,28 @@ def test_copies_of_a_passage_are_shown_once(filled: Knowledge, folder: Path) -> 
     assert {"other.txt", "another.txt"} <= {passage.path for passage in found}
 
 
-def test_one_document_gives_at_most_three_passages(filled: Knowledge, folder: Path) -> None:
+def test_one_document_leaves_room_for_others(filled: Knowledge, folder: Path) -> None:
     sections = [f"## Part {n}\n" + f"Kettle number{n} boils water in minute{n}. " * 8 for n in range(6)]
     (folder / "kettles.md").write_text("# Kettles\n" + "\n".join(sections))
     filled.sync("support", folder)
 
-    found = filled.search(["support"], "kettle boils water", top_k=8, floor=0.0).passages
+    found = filled.search(["support"], "kettle boils water", top_k=4, floor=-1.0).passages
 
     assert [passage.path for passage in found].count("kettles.md") == 3
+    assert len(found) == 4
+
+
+def test_one_document_fills_the_places_that_no_other_takes(knowledge: Knowledge, tmp_path: Path) -> None:
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    sections = [f"## Part {n}\n" + f"Kettle number{n} boils water in minute{n}. " * 8 for n in range(6)]
+    (alone / "kettles.md").write_text("# Kettles\n" + "\n".join(sections))
+    knowledge.sync("alone", alone)
+
+    found = knowledge.search(["alone"], "kettle boils water", top_k=5, floor=0.0).passages
+
+    assert len(found) == 5
+    assert [passage.score for passage in found] == sorted((passage.score for passage in found), reverse=True)
 
 
 def test_searches_and_syncs_run_at_the_same_time(filled: Knowledge, folder: Path, embedder: WordEmbedder) -> None:
