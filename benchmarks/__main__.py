@@ -1,16 +1,30 @@
-"""`make bench`: run the comparisons, print them, and put them into docs/performance.md."""
+"""`make bench`: run the comparisons, print them, and put them into docs/performance.md and docs/retrieval.md."""
 
 import argparse
 from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 
-from benchmarks import answers, cache, flips, follow_ups, gateway, loads, lora, passage, turns
+from benchmarks import (
+    answers,
+    cache,
+    embedding,
+    flips,
+    follow_ups,
+    gateway,
+    loads,
+    lora,
+    passage,
+    quality,
+    turns,
+    vectors,
+    words,
+)
 from benchmarks.machine import describe
-from benchmarks.report import with_section
+from benchmarks.report import RETRIEVAL, Report, with_section
 from benchmarks.section import Bench, Section
 
-_REPORT = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
+_DOCS = Path(__file__).resolve().parents[1] / "docs"
 SECTIONS: tuple[Section, ...] = (
     gateway.SECTION,
     passage.SECTION,
@@ -21,8 +35,12 @@ SECTIONS: tuple[Section, ...] = (
     *lora.SECTIONS,
     follow_ups.SECTION,
     answers.SECTION,
+    quality.SECTION,
+    vectors.SECTION,
+    words.SECTION,
+    embedding.SECTION,
 )
-"""In the order of the report."""
+"""In the order of the reports."""
 
 
 def main() -> None:
@@ -31,17 +49,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks", description="Run comparisons and write the report.")
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(known)}; none: all")
     parser.add_argument("--quick", action="store_true", help="a few rounds for a trial; writes nothing")
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="sets with judgements, for docs/retrieval.md")
     arguments = parser.parse_args()
     if unknown := set(arguments.sections) - set(known):
         parser.error(f"no such section: {', '.join(sorted(unknown))}")
     with ExitStack() as stack:
-        bench = Bench(stack, quick=arguments.quick)
-        for name in arguments.sections or known:
+        bench = Bench(stack, quick=arguments.quick, data=arguments.data)
+        for name in arguments.sections or _possible(bench):
             lines = _measured(known[name], bench)
             print("\n".join(lines), flush=True)
             if not bench.quick:
-                report = _REPORT.read_text(encoding="utf-8") if _REPORT.exists() else ""
-                _REPORT.write_text(with_section(report, name, lines, tuple(known)), encoding="utf-8")
+                _write(known[name].report, name, lines)
+
+
+def _possible(bench: Bench) -> list[str]:
+    """Return the sections that need no data, and those that do where there is some."""
+    return [section.name for section in SECTIONS if bench.data or section.report != RETRIEVAL]
+
+
+def _write(report: Report, name: str, lines: list[str]) -> None:
+    path = _DOCS / report.name
+    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    order = [section.name for section in SECTIONS if section.report == report]
+    path.write_text(with_section(before, name, lines, order, report.introduction), encoding="utf-8")
 
 
 def _measured(section: Section, bench: Bench) -> list[str]:

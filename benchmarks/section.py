@@ -3,7 +3,9 @@
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
+from benchmarks.report import PERFORMANCE, Report
 from benchmarks.served import Served, serving
 
 
@@ -15,11 +17,13 @@ class Section:
         name: what the command line calls it.
         title: its heading.
         measure: runs the comparison and returns the lines below the heading, in Markdown.
+        report: the file that it stands in.
     """
 
     name: str
     title: str
     measure: Callable[["Bench"], Sequence[str]]
+    report: Report = PERFORMANCE
 
 
 class Bench:
@@ -27,10 +31,12 @@ class Bench:
 
     Attributes:
         quick: whether this is a trial: few rounds, and nothing is written.
+        data: the folder of sets with judgements, if one was named.
     """
 
-    def __init__(self, stack: ExitStack, *, quick: bool) -> None:
+    def __init__(self, stack: ExitStack, *, quick: bool, data: Path | None = None) -> None:
         self.quick = quick
+        self.data = data
         self._stack = stack
         self._served: Served | None = None
 

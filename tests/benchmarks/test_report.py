@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from benchmarks.report import INTRODUCTION, sections_of, with_section
+from benchmarks.report import PERFORMANCE, sections_of, with_section
 
 ORDER = ("one", "two", "three")
 
@@ -13,7 +13,7 @@ def test_a_run_replaces_its_own_section_and_leaves_the_others_in_their_order() -
     report = with_section(report, "three", ["## Three", "", "new"], ORDER)
     assert sections_of(report) == {"one": "## One\n", "three": "## Three\n\nnew\n"}
     assert list(sections_of(report)) == ["one", "three"]
-    assert report.startswith(INTRODUCTION)
+    assert report.startswith(PERFORMANCE.introduction)
     assert "old" not in report
 
 
@@ -24,5 +24,5 @@ def test_a_section_that_no_benchmark_writes_any_more_goes_out() -> None:
 
 def test_the_report_in_the_repository_is_of_this_form() -> None:
     report = (Path(__file__).parents[2] / "docs" / "performance.md").read_text()
-    assert report.startswith(INTRODUCTION)
+    assert report.startswith(PERFORMANCE.introduction)
     assert "adapters-float32" in sections_of(report)
