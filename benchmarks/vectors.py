@@ -53,7 +53,8 @@ def _measure(bench: Bench) -> list[str]:
         *described(real, asked),
         f"{_ASKED} questions, one at a time on one thread. Recall@10 against a scan in float32. *Own recall*:",
         "what the store's status tells, measured on its own vectors when the index was built. Memory: what a",
-        f"process grows by when it reads the index. Built on {_THREADS} threads (a server builds on one).",
+        f"process grows by when it reads the index, at least its file. Built on {_THREADS} threads (a server",
+        "builds on one).",
         "",
         "| passages | index | built in, s | p50, ms | p99, ms | recall@10 | own recall | bytes a passage |",
         "|---|---|---|---|---|---|---|---|",
@@ -177,7 +178,8 @@ def _memory(index: VectorIndex) -> int:
         path = Path(folder) / "index.faiss"
         index.write(path)
         command = [sys.executable, "-c", _MEMORY, str(path)]
-        return int(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
+        grown_by = int(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
+        return max(grown_by, path.stat().st_size)  # a small index fits into what the process had to spare
 
 
 def _goal(what: str, goal: str, measured: str, reached: bool) -> str:
