@@ -8,7 +8,7 @@ from core.database import Database
 from core.ids import PersonaId
 from retrieval import IndexSizes, Knowledge, Rerank, TextEmbedder
 from retrieval.ingest import Ingest
-from retrieval.parsing import Parser
+from retrieval.parsing import Limits, Parser
 from retrieval.store_files import StoreFiles
 from retrieval.tokens import ModelTokens
 from retrieval.vector_stores import VectorStores
@@ -51,7 +51,7 @@ def assemble(
     """
     keys = Keys(database, clock)
     personas = PersonaLibrary(settings.personas_dir, action_loader(settings), clock)
-    parser = Parser()
+    parser = Parser(Limits(scan_seconds=settings.scan_seconds, scan_threads=settings.scan_threads))
     sizes = IndexSizes(least_recall=settings.index_recall)
     knowledge = Knowledge(
         database, embedder, settings.indexes_dir, parser, clock, rerank=rerank, index_sizes=sizes

@@ -75,6 +75,10 @@ class Settings(BaseSettings):
         le=1,
         description="Share of the ten nearest passages that an approximate index must find to be used.",
     )
+    scan_seconds: float = Field(
+        1800, ge=10, le=86_400, description="Longest time for recognising the text of one scanned file."
+    )
+    scan_threads: int = Field(1, ge=1, le=64, description="CPU threads of the process that recognises it.")
     max_model_len: int = Field(4096, ge=512, le=1_048_576, description="Longest prompt plus answer, in tokens.")
     max_num_seqs: int = Field(64, ge=1, le=4096, description="Streams that the engine runs at once.")
     max_loras: int = Field(4, ge=1, le=256, description="Adapters in one batch; room for old, current and next.")

@@ -69,8 +69,8 @@ PROMISES = (
     ),
     Promise(
         "sync-changes",
-        "Files in a knowledge folder (Markdown, text, PDF, DOCX, PPTX, XLSX, HTML, CSV, JSON, EML, source code) "
-        "are read at the start and when personas change, and only what changed is embedded again.",
+        "Files in a knowledge folder (Markdown, text, PDF, DOCX, PPTX, XLSX, HTML, CSV, JSON, EML, pictures, "
+        "source code) are read at the start and when personas change, and only what changed is embedded again.",
         (
             "tests/retrieval/parsing/test_formats.py",
             "tests/retrieval/test_documents.py::test_unchanged_bytes_are_not_parsed_again_and_their_warning_stays",
@@ -91,6 +91,15 @@ PROMISES = (
             "tests/retrieval/test_documents.py"
             "::test_a_slide_or_sheet_is_called_so_and_a_heading_of_word_is_in_the_path",
             "tests/retrieval/test_splitting.py::test_no_piece_crosses_a_page_and_each_page_has_one",
+        ),
+    ),
+    Promise(
+        "scans",
+        "The text of scanned pages and of pictures (PNG, JPEG, TIFF, WebP, BMP) is recognised on your machine.",
+        (
+            "tests/retrieval/parsing/test_recognition.py::test_a_picture_of_each_kind_is_read",
+            "tests/retrieval/parsing/test_recognition.py::test_recognition_asks_no_network_and_writes_nothing",
+            "tests/retrieval/parsing/test_scans.py::test_scanned_pages_stand_between_the_others_under_their_own_numbers",
         ),
     ),
     Promise(

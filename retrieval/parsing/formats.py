@@ -61,6 +61,7 @@ class Format(StrEnum):
     CSV = "csv"
     JSON = "json"
     EML = "eml"
+    PICTURE = "picture"
 
 
 _FORMATS = {
@@ -74,10 +75,20 @@ _FORMATS = {
     ".tsv": Format.CSV,
     ".json": Format.JSON,
     ".eml": Format.EML,
+    ".png": Format.PICTURE,
+    ".jpg": Format.PICTURE,
+    ".jpeg": Format.PICTURE,
+    ".tif": Format.PICTURE,
+    ".tiff": Format.PICTURE,
+    ".webp": Format.PICTURE,
+    ".bmp": Format.PICTURE,
 }
 _UNITS = {Format.PPTX: "slide", Format.XLSX: "sheet"}
 
-_READABLE = "Markdown, text, PDF, DOCX, PPTX, XLSX, HTML, CSV, JSON, EML and source code"
+_READABLE = (
+    "Markdown, text, PDF, DOCX, PPTX, XLSX, HTML, CSV, JSON, EML, pictures (PNG, JPEG, TIFF, WebP, BMP) "
+    "and source code"
+)
 
 
 def format_of(name: str) -> Format | None:

@@ -4,17 +4,18 @@ import hashlib
 import json
 from collections import OrderedDict
 
-from retrieval.parsing import plain
+from retrieval.parsing import plain, scan
 from retrieval.parsing.document import Page, ParsedDocument
-from retrieval.parsing.formats import check_readable, format_of, is_markdown
+from retrieval.parsing.formats import Format, check_readable, format_of, is_markdown
 from retrieval.parsing.limits import Limits
 from retrieval.parsing.process import WorkerProcess
 from retrieval.parsing.refusal import FileRefusedError
 
-PARSER_VERSION = "1"
+PARSER_VERSION = "2"
 """Part of the identity of parsed files: raising it parses each of them anew at the next sync."""
 
 _REFUSALS_KEPT = 1_000
+_SCANS = (Format.PDF, Format.PICTURE)
 
 
 class Parser:
@@ -25,7 +26,8 @@ class Parser:
     """
 
     def __init__(self, limits: Limits | None = None) -> None:
-        self._worker = WorkerProcess(limits or Limits())
+        self._limits = limits or Limits()
+        self._worker = WorkerProcess(self._limits)
         self._refused: OrderedDict[str, tuple[str, bool]] = OrderedDict()
 
     @property
@@ -42,7 +44,8 @@ class Parser:
         kind = format_of(name)
         if kind is None:
             return self.parse(content, name).text
-        return f"{PARSER_VERSION}\0{kind}\0{hashlib.sha256(content).hexdigest()}"
+        time = f"{self._limits.scan_seconds:g}" if kind in _SCANS else ""  # with more of it, more may be read
+        return f"{PARSER_VERSION}\0{kind}\0{time}\0{hashlib.sha256(content).hexdigest()}"
 
     def parse(self, content: bytes, name: str) -> ParsedDocument:
         """Return the text of a file.
@@ -63,13 +66,22 @@ class Parser:
         if (known := self._refused.get(identity)) is not None:
             raise FileRefusedError(known[0], keeps_last_good=known[1])
         try:
-            return _document(self._worker.ask(content, kind))
+            return self._read(content, kind)
         except FileRefusedError as refusal:
             if not refusal.passing:
                 self._refused[identity] = (refusal.reason, refusal.keeps_last_good)
                 while len(self._refused) > _REFUSALS_KEPT:
                     self._refused.popitem(last=False)
             raise
+
+    def _read(self, content: bytes, kind: Format) -> ParsedDocument:
+        document = _document(self._worker.ask(content, kind))
+        if not document.scanned:
+            return document
+        ending = self._worker.scan(content, kind, document.scanned)
+        if ending.refusal is not None and ending.refusal.passing and not ending.late:
+            raise ending.refusal
+        return scan.completed(document, scan.pages_of(ending.said), self._limits.text_characters, ending.refusal)
 
     def close(self) -> None:
         """End the worker that runs, and start no other."""
@@ -81,4 +93,10 @@ def _document(answer: bytes) -> ParsedDocument:
     if "refused" in told:
         raise FileRefusedError(str(told["refused"]), keeps_last_good=bool(told["keeps_last_good"]))
     pages = tuple(Page(*page) for page in told["pages"])
-    return ParsedDocument(str(told["text"]), bool(told["markdown"]), pages, str(told["warning"]))
+    return ParsedDocument(
+        text=str(told["text"]),
+        markdown=bool(told["markdown"]),
+        pages=pages,
+        warning=str(told["warning"]),
+        scanned=tuple(told["scanned"]),
+    )

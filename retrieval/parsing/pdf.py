@@ -1,18 +1,32 @@
-"""PDF by pdfium: the text of each page, in the library's reading order. The only place that imports pypdfium2."""
+"""PDF by pdfium: the text of each page, in the library's reading order. The only place that imports pypdfium2.
 
+Pages that are pictures are drawn here for those who recognise their text.
+"""
+
+import math
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import pypdfium2 as pdfium
 from pypdfium2 import raw
 
-from retrieval.parsing.document import Assembly, ParsedDocument
+from retrieval.parsing import pixels
+from retrieval.parsing.document import Assembly, ParsedDocument, named
 from retrieval.parsing.limits import Limits
 from retrieval.parsing.refusal import FileRefusedError
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from retrieval.parsing.picture import Pictures
+
 _HARDLY_ANY = 20
-"""Characters up to which a page with pictures counts as scanned: a stamp or a page number is no text."""
+"""Characters from which a page with pictures does not count as scanned: a stamp or a page number is no text."""
 
 _PICTURE_DEPTH = 3
+_LARGEST_SCALE = 300 / 72
+"""Dots an inch over the units of a page: a small one is drawn no finer."""
+
 _PAGE_HEAD = 100
 _HYPHEN = "\ufffe"  # what pdfium writes for a hyphen that ends a line, in place of both
 _REASONS = {
@@ -22,50 +36,73 @@ _REASONS = {
 
 
 def parse(content: bytes, limits: Limits) -> ParsedDocument:
-    """Return text and pages of a PDF.
+    """Return text and pages of a PDF, and which pages are pictures whose text is still to be recognised.
 
     Raises:
-        FileRefusedError: it is encrypted, broken, too long, scanned, or empty.
+        FileRefusedError: it is encrypted, broken, too long, or empty.
     """
-    try:
-        document = pdfium.PdfDocument(content)
-    except pdfium.PdfiumError as error:
-        reason = _REASONS.get(error.err_code or 0, "It is damaged, or no PDF. Open it and save it as PDF again.")
-        raise FileRefusedError(reason) from error
+    document = _opened(content)
     if len(document) > limits.pages:
         raise FileRefusedError(f"It has {len(document):,} pages, more than {limits.pages:,}. Split it.")
     assembly = Assembly(limits.text_characters)
     outline = _outline(document)
     scanned: list[int] = []
     lost: list[int] = []
-    legible = False
+    large: list[int] = []
     for number in range(1, len(document) + 1):
         try:
-            text, pictured = _page(document, number - 1)
+            text, largest = _page(document, number - 1)
         except pdfium.PdfiumError:
             lost.append(number)
             continue
-        if len("".join(text.split())) >= _HARDLY_ANY:
-            legible = True
-        elif pictured:
+        if largest > limits.picture_pixels:
+            large.append(number)
+        elif largest:
             scanned.append(number)
-        assembly.add(text, page=number, heading=_heading(outline, number, text))
-    if scanned and not legible:
-        raise FileRefusedError(
-            "Its pages are pictures. Scans are not read yet: run text recognition over it first."
-        )
-    return assembly.document(markdown=False, warning=_warning(scanned, lost))
+        heading = _heading(outline, number, text)
+        assembly.add(text, page=number, heading=heading, waiting=scanned[-1:] == [number])
+    if large and assembly.empty and not scanned:
+        raise FileRefusedError(f"{_warning(large, [], limits)} Save it with smaller pictures.")
+    return assembly.document(markdown=False, warning=_warning(large, lost, limits), scanned=scanned)
 
 
-def _page(document: pdfium.PdfDocument, index: int) -> tuple[str, bool]:
-    """Return the text of a page, and whether it has pictures where it has hardly any text."""
+def pictures(content: bytes, limits: Limits) -> "Pictures":
+    """Return what draws each page.
+
+    Raises:
+        FileRefusedError: it is encrypted or broken.
+    """
+    document = _opened(content)
+
+    def picture(number: int) -> "Image":
+        page = document.get_page(number - 1)
+        try:
+            width, height = page.get_size()
+            drawn: Image = page.render(scale=pixels.scale(width, height, _LARGEST_SCALE)).to_pil()
+            return drawn
+        finally:
+            page.close()
+
+    return picture
+
+
+def _opened(content: bytes) -> pdfium.PdfDocument:
+    try:
+        return pdfium.PdfDocument(content)
+    except pdfium.PdfiumError as error:
+        reason = _REASONS.get(error.err_code or 0, "It is damaged, or no PDF. Open it and save it as PDF again.")
+        raise FileRefusedError(reason) from error
+
+
+def _page(document: pdfium.PdfDocument, index: int) -> tuple[str, int]:
+    """Return the text of a page and, where it is hardly any, the pixels of the largest picture."""
     page = document.get_page(index)
     try:
         text = str(page.get_textpage().get_text_range()).replace(_HYPHEN, "")
-        if len(text) > 10 * _HARDLY_ANY:
-            return text, False
+        if len("".join(text.split())) >= _HARDLY_ANY:
+            return text, 0
         pictures = page.get_objects(filter=[raw.FPDF_PAGEOBJ_IMAGE], max_depth=_PICTURE_DEPTH)
-        return text, next(iter(pictures), None) is not None
+        return text, max((math.prod(picture.get_px_size()) for picture in pictures), default=0)
     finally:
         page.close()
 
@@ -105,15 +142,11 @@ def _heading(outline: Sequence[tuple[int, tuple[str, ...]]], number: int, text: 
     return " > ".join(paths[0][:shared])
 
 
-def _warning(scanned: Sequence[int], lost: Sequence[int]) -> str:
+def _warning(large: Sequence[int], lost: Sequence[int], limits: Limits) -> str:
     told = []
-    if scanned:
-        told.append(f"Scanned and not read yet: {_pages(scanned)}.")
+    if large:
+        most = f"{limits.picture_pixels / 1e6:g} million pixels"
+        told.append(f"With pictures of more than {most}, and so not read: {named(large)}.")
     if lost:
-        told.append(f"Damaged and left out: {_pages(lost)}.")
+        told.append(f"Damaged and left out: {named(lost)}.")
     return " ".join(told)
-
-
-def _pages(numbers: Sequence[int]) -> str:
-    shown = ", ".join(map(str, numbers[:10])) + (f" and {len(numbers) - 10} more" if len(numbers) > 10 else "")
-    return f"page{'s' if len(numbers) > 1 else ''} {shown}"

@@ -11,6 +11,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable
+from typing import BinaryIO
 
 from core.guardian import die_with_parent
 from retrieval.parsing.document import ParsedDocument
@@ -27,18 +28,24 @@ Parse = Callable[[bytes, Limits], ParsedDocument]
 def main(arguments: list[str]) -> int:
     """Read the file and return the exit code."""
     parent, kind, limits = int(arguments[0]), Format(arguments[1]), Limits.from_json(arguments[2])
+    answers = settle(parent, limits)
+    try:
+        answer = _answer(kind, limits)
+    except MemoryError:
+        return OUT_OF_MEMORY
+    with answers:
+        answers.write(answer)
+    return 0
+
+
+def settle(parent: int, limits: Limits) -> BinaryIO:
+    """Make this process one that may meet a hostile file, and return where its answers go."""
     die_with_parent(signal.SIGKILL, parent)
     answers = os.dup(1)
     os.dup2(2, 1)  # what a library prints must not mix with the answer
     confine(limits)
     warnings.simplefilter("ignore")
-    try:
-        answer = _answer(kind, limits)
-    except MemoryError:
-        return OUT_OF_MEMORY
-    with os.fdopen(answers, "wb") as stream:
-        stream.write(answer)
-    return 0
+    return os.fdopen(answers, "wb")
 
 
 def confine(limits: Limits) -> None:
@@ -64,7 +71,13 @@ def _answer(kind: Format, limits: Limits) -> bytes:
         reason = f"It is damaged, or not of its kind ({type(error).__name__}). Open it and save it again."
         return json.dumps({"refused": reason, "keeps_last_good": True}).encode()
     pages = [(page.start, page.end, page.number, page.heading) for page in document.pages]
-    told = {"text": document.text, "markdown": document.markdown, "pages": pages, "warning": document.warning}
+    told = {
+        "text": document.text,
+        "markdown": document.markdown,
+        "pages": pages,
+        "warning": document.warning,
+        "scanned": document.scanned,
+    }
     return json.dumps(told, ensure_ascii=False).encode()
 
 
@@ -87,6 +100,8 @@ def parser_of(kind: Format) -> Parse:
             from retrieval.parsing.tree import parse
         case Format.EML:
             from retrieval.parsing.mail import parse
+        case Format.PICTURE:
+            from retrieval.parsing.picture import parse
     return parse
 
 

@@ -85,7 +85,7 @@ def test_unchanged_bytes_are_not_parsed_again_and_their_warning_stays(
     assert (second.unchanged, second.changed) == (3, False)
     assert second.warnings == first.warnings
     [warning] = second.warnings
-    assert (warning.path, warning.reason) == ("handbook.pdf", "Scanned and not read yet: page 3.")
+    assert (warning.path, warning.reason) == ("handbook.pdf", "No text was found on page 3.")
 
 
 def test_a_hostile_file_fails_alone_and_what_was_read_of_it_before_stays(

@@ -78,13 +78,15 @@ def test_a_title_that_begins_in_the_middle_of_a_page_is_not_put_over_all_of_it()
     assert [page.heading for page in parsed(content, "handbook.pdf").pages] == ["Returns", ""]
 
 
-def test_a_scanned_page_among_others_leaves_a_warning() -> None:
-    content = pdf(["Words enough to be read as text.", "3"], pictured=[2])
+def test_pages_of_pictures_with_hardly_any_text_wait_for_recognition() -> None:
+    content = pdf(["Words enough to be read as text.", "3", "", ""], pictured=[1, 2, 3], outline={"Gifts": 3})
 
     document = parsed(content, "handbook.pdf")
 
+    assert document.scanned == (2, 3)
     assert document.text == "Words enough to be read as text.\n\n3"
-    assert document.warning == "Scanned and not read yet: page 2."
+    assert [(page.number, page.heading) for page in document.pages][1:] == [(2, ""), (3, "Gifts")]
+    assert document.pages[2].start == document.pages[2].end
 
 
 def test_a_damaged_page_is_left_out_and_named() -> None:
@@ -93,7 +95,7 @@ def test_a_damaged_page_is_left_out_and_named() -> None:
     document = parsed(content, "handbook.pdf")
 
     assert document.text == "Words enough to be read as text."
-    assert document.warning == "Damaged and left out: pages 2, 3."
+    assert document.warning == "Damaged and left out: pages 2–3."
 
 
 def test_a_word_document_keeps_headings_lists_and_rows_with_their_column_names() -> None:

@@ -45,7 +45,6 @@ def zeros(megabytes: int) -> bytes:
         (pdf(["words"], encrypted=True), "a.pdf", "is encrypted. Save it without a password"),
         (pdf(["words"])[:200], "a.pdf", "is damaged, or no PDF"),
         (pdf(["words"], repeated=6_000), "a.pdf", "has 6,000 pages, more than 5,000. Split it"),
-        (pdf(["", "2"], pictured=[1, 2]), "a.pdf", "Scans are not read yet"),
         (pdf([""]), "a.pdf", "no text in it"),
         (b"Dear customer", "a.docx", "not a whole zip archive"),
         (HANDBOOK[:-200], "a.docx", "not a whole zip archive"),
@@ -272,4 +271,4 @@ def test_a_worker_loads_nothing_that_it_does_not_need() -> None:
     program = "import sys, retrieval.parsing.worker; print(__import__('json').dumps([*sys.modules]))"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, check=True)
 
-    assert not {"numpy", "sqlalchemy", "langchain_core", "pypdfium2", "lxml"} & set(json.loads(done.stdout))
+    assert not {"numpy", "sqlalchemy", "langchain_core", "pypdfium2", "lxml", "PIL"} & set(json.loads(done.stdout))
