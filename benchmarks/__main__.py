@@ -12,6 +12,7 @@ from benchmarks import (
     flips,
     follow_ups,
     gateway,
+    intake,
     loads,
     lora,
     passage,
@@ -39,6 +40,7 @@ SECTIONS: tuple[Section, ...] = (
     vectors.SECTION,
     words.SECTION,
     embedding.SECTION,
+    intake.SECTION,
 )
 """In the order of the reports."""
 

@@ -31,7 +31,7 @@ table compares its arms in one run, turn by turn.
 _RETRIEVAL = """\
 # How good and how fast retrieval is
 
-Written by `make bench SECTIONS="quality vectors words embedding --data FOLDER"` from a folder of sets with
+Written by `make bench SECTIONS="quality vectors words embedding intake --data FOLDER"` from a folder of sets with
 judgements, which is not part of this repository; each section alone by its name.
 """
 PERFORMANCE = Report("performance.md", _PERFORMANCE)
