@@ -13,7 +13,7 @@ from benchmarks.section import Bench, Section
 from benchmarks.served import INSTRUCTIONS, Served
 
 TOKENS = 64
-ROUNDS = {1: 8, 8: 8, 32: 5}
+ROUNDS = {1: 8, 8: 8, 32: 8}
 """Streams at once → rounds."""
 
 _PAIRS = (("base", "plain", "base"), ("one adapter", "tuned", "alpha@1"))
