@@ -1,5 +1,6 @@
 """`/v1/vector_stores`: stores of uploaded files, and searching them."""
 
+from dataclasses import replace
 from typing import Annotated
 
 import anyio
@@ -179,9 +180,12 @@ def _searched(
             dense_weight=asked.dense_weight,
             per_document=asked.max_num_results,
         )
+        # Within one search the best passage has 1, however far off it is: the nearest one's cosine tells how far.
+        nearness = max(0.0, result.best_cosine)
         for passage in result.passages:
-            if passage.id not in best or passage.score > best[passage.id].score:
-                best[passage.id] = passage
+            score = nearness * passage.score
+            if passage.id not in best or score > best[passage.id].score:
+                best[passage.id] = replace(passage, score=score)
     ranked = sorted(best.values(), key=lambda passage: -passage.score)
     least = asked.ranking_options.score_threshold
     shown = [passage for passage in ranked if passage.score >= least][: asked.max_num_results]
