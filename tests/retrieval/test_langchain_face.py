@@ -106,7 +106,7 @@ def test_deleting_all_keeps_what_was_not_put_in(knowledge: Knowledge, folder: Pa
 
 
 def test_scores_are_cosines_and_a_floor_may_be_set(store: KnowledgeVectorStore) -> None:
-    store.add_texts(["ships and harbours", "bread and butter"])
+    store.add_texts(["ships and harbours", "bread and butter"], ids=["sea", "food"])
     scored = store.similarity_search_with_score("ships and harbours", k=2)
     assert 1 >= scored[0][1] > 0.6 > scored[1][1]
     assert len(store.similarity_search("ships and harbours", k=2, floor=0.6)) == 1
