@@ -79,11 +79,12 @@ def test_an_engine_killed_in_mid_answer_ends_in_one_error_frame_and_comes_back(s
         for line in response.iter_lines():
             if line.startswith("data:"):
                 frames.append(line)
-            if len(frames) == 5:
-                # All are named before the first is killed: what ends with it has no command line any more.
-                engine = [one for one in engine_processes(server.data_dir) if "core.guardian" not in one.cmdline()]
-                for process in engine:
-                    process.kill()
+                if len(frames) == 5:  # once: the empty line that ends the frame comes after it
+                    # All are named before the first is killed: what ends with it has no command line any more.
+                    named = engine_processes(server.data_dir)
+                    engine = [one for one in named if "core.guardian" not in one.cmdline()]
+                    for process in engine:
+                        process.kill()
     assert [index for index, frame in enumerate(frames) if '"error"' in frame] == [len(frames) - 1]
     eventually(lambda: answers_not_ready(server), 30)
     away = httpx.get(f"{server.url}/readyz", timeout=20)
