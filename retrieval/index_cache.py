@@ -5,6 +5,7 @@ without a word. A large store is searched exactly until its approximate index is
 background and counts only if it finds what an exact search finds.
 """
 
+import contextlib
 import logging
 import os
 import threading
@@ -175,14 +176,16 @@ class IndexCache:
 
     def _keep(self, store: Store, built: _Built) -> None:
         """Save an index; without its file it is only built again after the next start."""
-        try:
-            self._save(store, built)
-        except (OSError, RuntimeError, Unavailable) as error:  # faiss says RuntimeError where the disk is full
-            _LOG.warning("The index of %r is not saved: %s", store.name, error)
-
-    def _save(self, store: Store, built: _Built) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
         beside = self.path(store).with_suffix(f".{os.getpid()}.tmp")
+        try:
+            self._save(store, built, beside)
+        except (OSError, RuntimeError, Unavailable) as error:
+            _LOG.warning("The index of %r is not saved: %s", store.name, error)
+            with contextlib.suppress(OSError):
+                beside.unlink(missing_ok=True)  # a full disk has no room for half an index
+
+    def _save(self, store: Store, built: _Built, beside: Path) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
         built.index.write(beside)
         _flush(beside)
         beside.replace(self.path(store))

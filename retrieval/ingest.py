@@ -4,6 +4,7 @@ All that it needs to know stands in the database, so it goes on after a kill whe
 down are not paid for twice.
 """
 
+import contextlib
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -59,6 +60,7 @@ class Ingest:
         self._tokens = tokens
         self._blob = blob
         self._closed = False
+        self._forgiven: dict[int, int] = {}  # of waiting files, tries that count
 
     def close(self) -> None:
         """Take in no more; what is under way ends between two batches and is gone on with after the next start."""
@@ -75,14 +77,15 @@ class Ingest:
             row = connection.execute(query.order_by(entries.c.seq).limit(1)).one_or_none()
         if row is None or self._closed:
             return None
-        if row.attempts >= _MOST_ATTEMPTS:
-            self._fail(row, "server_error", f"The server stopped {row.attempts} times while it read this file.")
+        attempts = self._forgiven.get(row.seq, row.attempts)
+        if attempts >= _MOST_ATTEMPTS:
+            self._fail(row, "server_error", f"The server stopped {attempts} times while it read this file.")
             return str(row.vector_store)
-        self._set(row, attempts=row.attempts + 1)
+        self._set(row, attempts=attempts + 1)
         try:
             self._take(row)
         except Unavailable:
-            self._set(row, attempts=row.attempts)
+            self._forgive(row, attempts)
             raise
         except _Withdrawn:
             pass
@@ -93,6 +96,7 @@ class Ingest:
         except Exception as error:  # the worker edge: the other files are read all the same
             _LOG.exception("the file %r", row.file_id)
             self._fail(row, "server_error", f"{type(error).__name__}; the server's log says more.")
+        self._forgiven.pop(row.seq, None)
         return str(row.vector_store)
 
     def embed_anew(self) -> None:
@@ -164,6 +168,12 @@ class Ingest:
         if store is None:
             raise _Withdrawn
         return store
+
+    def _forgive(self, row: Row[Any], attempts: int) -> None:
+        """Do not count a try that broke off for no fault of the file, though a full disk may keep it counted."""
+        self._forgiven[row.seq] = attempts
+        with contextlib.suppress(Unavailable):
+            self._set(row, attempts=attempts)
 
     def _fail(self, row: Row[Any], code: str, message: str) -> None:
         self._set(row, status=FileStatus.FAILED.value, error_code=code, error_message=message)

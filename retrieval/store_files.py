@@ -42,7 +42,7 @@ class StoreFiles:
     def add(self, store_id: str, upload: Upload) -> StoreFile:
         """Add a file; it is searchable once its status is `completed`. One that is there is taken in anew."""
         with self._database.write() as connection:
-            self._put(connection, store_id, upload, None)
+            self.put(connection, store_id, [upload])
         return self.get(store_id, upload.file_id)
 
     def add_batch(self, store_id: str, uploads: Sequence[Upload]) -> Batch:
@@ -104,11 +104,15 @@ class StoreFiles:
         with self._database.write() as connection:
             _remove(connection, _known(connection, store_id, file_id))
 
-    def remove_everywhere(self, file_id: str) -> None:
-        """Take a file out of every store."""
-        with self._database.write() as connection:
-            for row in connection.execute(select(entries).where(entries.c.file_id == file_id)).all():
-                _remove(connection, row)
+    def put(self, connection: Connection, store_id: str, uploads: Sequence[Upload]) -> None:
+        """Add files in the caller's transaction, such as the one that makes their store."""
+        for upload in uploads:
+            self._put(connection, store_id, upload, None)
+
+    def remove_everywhere(self, connection: Connection, file_id: str) -> None:
+        """Take a file out of every store, in the transaction that deletes it."""
+        for row in connection.execute(select(entries).where(entries.c.file_id == file_id)).all():
+            _remove(connection, row)
 
     def text(self, store_id: str, file_id: str) -> str:
         """Return what was read of a file.

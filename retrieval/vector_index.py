@@ -147,9 +147,10 @@ class VectorIndex:
         """Write the index as faiss does.
 
         Raises:
-            RuntimeError: the disk is full, or the folder may not be written.
+            OSError: the disk is full, or the folder may not be written.
         """
-        _faiss().write_index(self._index, str(path))
+        with path.open("wb") as file:  # given a name, faiss does not notice that the last bytes found no room
+            _faiss().write_index(self._index, _faiss().PyCallbackIOWriter(file.write))
 
     @property
     def count(self) -> int:

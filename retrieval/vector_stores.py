@@ -3,7 +3,7 @@
 Whoever may not read a store is told that there is none. What stands in one is `store_files`' concern.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, case, delete, exists, func, insert, select, update
@@ -23,6 +23,10 @@ from retrieval.vector_store import FileStatus, VectorStore
 _DAY = 86_400
 _NOTED_AFTER = 60.0  # seconds: not every search is worth a transaction
 _REMOVED_AT_ONCE = 16
+
+
+def _nothing(*_: object) -> None:
+    """Do nothing."""
 
 
 class VectorStores:
@@ -47,8 +51,9 @@ class VectorStores:
         description: str | None = None,
         labels: Mapping[str, str] | None = None,
         expires_days: int | None = None,
+        within: Callable[[Connection, str], None] = _nothing,
     ) -> VectorStore:
-        """Make an empty store of `principal`."""
+        """Make a store of `principal`; `within` is called with its id in the transaction that makes it."""
         now, store_id = self._clock(), new_id(UPLOADS.rstrip("_"), "_")
         with self._database.write() as connection:
             values = {
@@ -67,6 +72,7 @@ class VectorStores:
             shelf.add_store(
                 connection, -int(made[0]), store_id, "", self._embedder.model_id, self._embedder.dimensions
             )
+            within(connection, store_id)
         return self.get(store_id, principal)
 
     def list(self, reader: str, wanted: Slice) -> Page[VectorStore]:

@@ -68,9 +68,8 @@ class Uploads:
                 await self._wake.wait()
 
     def delete_file(self, file_id: str) -> None:
-        """Delete a file, first out of the answers, then for good. Blocking."""
-        self.entries.remove_everywhere(file_id)
-        self.files.delete(file_id)
+        """Delete a file; it leaves every store in the same step. Blocking."""
+        self.files.delete(file_id, within=lambda connection: self.entries.remove_everywhere(connection, file_id))
 
     def sweep(self) -> None:
         """Drop what has expired and what nothing names any more. Blocking."""

@@ -4,6 +4,7 @@ A blob is written beside its place, brought to disk and renamed, so that a name 
 """
 
 import contextlib
+import errno
 import hashlib
 import os
 import tempfile
@@ -15,6 +16,7 @@ from core.durable import bring_to_disk
 from core.errors import Unavailable
 
 _INCOMING = "incoming"
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Draft:
@@ -80,13 +82,15 @@ class Blobs:
         """Begin to take bytes in.
 
         Raises:
-            Unavailable: the folder cannot be written.
+            Unavailable: the folder cannot be written, or the disk is full.
         """
         incoming = self._folder / _INCOMING
         try:
             incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
             return Draft(incoming)
         except OSError as error:
+            if error.errno in _FULL:
+                raise disk_full() from error
             raise Unavailable(
                 f"The folder {str(self._folder)!r} cannot be written ({error.strerror}). Check its owner.",
                 code="data_dir_unusable",

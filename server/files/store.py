@@ -7,11 +7,11 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Row, delete, exists, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, delete, exists, insert, or_, select
 
 from core.clock import Clock
 from core.database import Database
-from core.errors import NotFound
+from core.errors import NotFound, Unavailable
 from core.ids import new_id
 from core.paging import Page, Slice, page_of
 from server.files.blobs import Blobs, Draft
@@ -19,6 +19,10 @@ from server.files.file import StoredFile
 from server.files.tables import files
 
 _COLUMNS = [column for column in files.c if column.name != "seq"]
+
+
+def _nothing(_connection: Connection) -> None:
+    """Do nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +69,15 @@ class Files:
         )
         with self._changing:
             self.blobs.keep(draft)
-            with self._database.write() as connection:
-                connection.execute(
-                    insert(files).values({column.name: getattr(stored, column.name) for column in _COLUMNS})
-                )
+            try:
+                with self._database.write() as connection:
+                    connection.execute(
+                        insert(files).values({column.name: getattr(stored, column.name) for column in _COLUMNS})
+                    )
+            except Unavailable:  # on a full disk, bytes that no row names would stand in the way of all others
+                with self._database.read() as connection:
+                    self._drop_unnamed(connection, stored.sha256)
+                raise
         return stored
 
     def list(self, principal: str, wanted: Slice, purpose: str | None = None) -> Page[StoredFile]:
@@ -97,10 +106,16 @@ class Files:
             raise NotFound(f"No such file: {file_id!r}.", code="file_not_found", param="file_id")
         return _stored(row)
 
-    def delete(self, file_id: str) -> None:
-        """Delete a file; its bytes go, too, unless another file has the same. It is in no store any more."""
+    def delete(self, file_id: str, within: Callable[[Connection], None] = _nothing) -> None:
+        """Delete a file; its bytes go, too, unless another file has the same.
+
+        Args:
+            file_id: which.
+            within: called in the same transaction, so that the file leaves all places at once.
+        """
         with self._changing:
             with self._database.write() as connection:
+                within(connection)
                 sha256 = connection.execute(select(files.c.sha256).where(files.c.id == file_id)).scalar()
                 connection.execute(delete(files).where(files.c.id == file_id))
                 kept = connection.execute(select(exists().where(files.c.sha256 == sha256))).scalar_one()
@@ -119,8 +134,11 @@ class Files:
             if stopped():
                 return
             with self._changing, self._database.read() as connection:
-                if not connection.execute(select(exists().where(files.c.sha256 == sha256))).scalar_one():
-                    self.blobs.remove(sha256)
+                self._drop_unnamed(connection, sha256)
+
+    def _drop_unnamed(self, connection: Connection, sha256: str) -> None:
+        if not connection.execute(select(exists().where(files.c.sha256 == sha256))).scalar_one():
+            self.blobs.remove(sha256)
 
     def _visible(self, principal: str) -> tuple[ColumnElement[bool], ...]:
         alive = or_(files.c.expires_at.is_(None), files.c.expires_at > self._clock())

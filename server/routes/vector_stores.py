@@ -138,16 +138,14 @@ def _made(uploads: Uploads, principal: Principal, asked: StoreBody) -> VectorSto
         for one in dict.fromkeys(asked.file_ids or ())
     ]
     files = uploads_of(uploads, principal, named)
-    store = uploads.stores.create(
+    return uploads.stores.create(
         principal.id,
         title=asked.name or "",
         description=asked.description,
         labels=asked.metadata,
         expires_days=asked.expires_after.days if asked.expires_after else None,
+        within=lambda connection, store_id: uploads.entries.put(connection, store_id, files),
     )
-    for file in files:
-        uploads.entries.add(store.id, file)
-    return uploads.stores.get(store.id, principal.id) if files else store
 
 
 def _modified(uploads: Uploads, principal: Principal, store_id: str, asked: StoreChanges) -> VectorStore:
