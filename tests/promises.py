@@ -342,6 +342,15 @@ PROMISES = (
         ),
     ),
     Promise(
+        "documents-survive",
+        "No crash loses a document or leaves a passage of a deleted one.",
+        (
+            "tests/faults/test_kills.py::test_a_kill_at_a_named_step_loses_no_document_and_leaves_no_ghost",
+            "tests/faults/test_kills.py::test_ten_kills_at_random_steps_lose_no_document",
+            "tests/faults/test_documents.py",
+        ),
+    ),
+    Promise(
         "stores-are-private",
         "A store belongs to the key that made it: a passage of it is found by its owner and by those it is shared "
         "with, and by nobody else.",

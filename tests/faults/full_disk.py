@@ -6,6 +6,7 @@ grow, which needs no rights.
 
 import contextlib
 import ctypes
+import functools
 import json
 import resource
 import shutil
@@ -23,18 +24,27 @@ from adapters.registry import Registry
 from core.database import Database
 from core.errors import RepertoryError
 from tests.adapters.tiny import make_adapter, make_base
+from tests.engine.server import ROOT
 
 _CLONE_NEWNS = 0x00020000
 metadata = MetaData()
 lumps = Table("lumps", metadata, Column("number", Integer, primary_key=True), Column("bytes", LargeBinary))
 
 
-def mount(folder: Path) -> None:
+@functools.cache
+def kinds() -> tuple[str, ...]:
+    """Return the ways of filling a disk that this machine allows."""
+    probe = [sys.executable, "-m", "tests.faults.full_disk", "can-mount"]
+    can = subprocess.run(probe, cwd=ROOT, capture_output=True, check=False).returncode == 0
+    return ("limit", "mount") if can else ("limit",)
+
+
+def mount(folder: Path, megabytes: int = 2) -> None:
     """Lay a small disk over `folder`, for this process alone."""
     if ctypes.CDLL(None, use_errno=True).unshare(_CLONE_NEWNS) != 0:
         raise OSError(ctypes.get_errno(), "unshare")
     subprocess.run(["mount", "--make-rprivate", "/"], check=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)], check=True)
 
 
 @contextlib.contextmanager

@@ -9,8 +9,10 @@ from pathlib import Path
 from core.database import Database
 from server.migrations import migrate
 from tests.adapters.tiny import make_adapter, make_base
-from tests.faults.models import CHECKS, Fact
-from tests.faults.stories import PRELOADED, Stop, tell
+from tests.faults.document_models import Fact
+from tests.faults.models import CHECKS
+from tests.faults.stories import PRELOADED, tell
+from tests.faults.witness import Stop
 
 _PATIENCE = 100.0
 
@@ -43,7 +45,7 @@ class Killer:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(list(PRELOADED))
         self._beginning = folder / "beginning"
-        self._beginning.mkdir()
+        (self._beginning / "personas").mkdir(parents=True)
         database = Database(self._beginning / "repertory.db")
         migrate(database)
         database.close()

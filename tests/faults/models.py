@@ -20,9 +20,8 @@ from core.principal import Scope
 from retrieval import Knowledge
 from server.keys.store import Keys
 from tests.fakes.embedder import WordEmbedder
+from tests.faults.document_models import DOCUMENT_CHECKS, Fact
 from tests.faults.stories import CALL, write_books
-
-Fact = tuple[object, ...]
 
 
 def check_adapters(base: Path, done: Sequence[Fact], tried: Fact | None) -> None:
@@ -161,4 +160,5 @@ CHECKS: dict[str, Callable[[Path, Sequence[Fact], Fact | None], None]] = {
     "keys": check_keys,
     "knowledge": check_knowledge,
     "personas": check_personas,
+    **DOCUMENT_CHECKS,
 }

@@ -1,21 +1,14 @@
 """What a server writes, told as short stories, step by step. Run in a child that is killed in the middle.
 
-A story does real work on real files and says what was acknowledged. `Witness` sees each step before it happens:
-each statement and commit of the database (SQLAlchemy's events), each file that is opened for writing, renamed or
-removed (Python's audit events). Product code takes no part in this. A story must never check anything: that is
-done by `tests/faults/models.py`, after the kill.
+A story does real work on real files and says what was acknowledged; `Witness` sees each step before it happens.
+A story must never check anything: that is done by `tests/faults/models.py`, after the kill. The stories of
+uploads, vector stores and folders are in `tests/faults/document_stories.py`.
 """
 
-import os
-import re
 import shutil
-import sys
-import threading
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
-
-from sqlalchemy import Engine, event
 
 from actions import ActionSet, Approvals, Decision, NetworkGrants, Secrets
 from actions.result import ActionResult
@@ -30,71 +23,11 @@ from server.keys.store import Keys
 from server.personas.library import PersonaLibrary
 from server.personas.schema import PersonaSpec
 from tests.fakes.embedder import WordEmbedder
-
-Stop = tuple[str, int] | int | None
-"""Where to stop: the nth time at a named step, the nth step of all, or nowhere."""
+from tests.faults.document_stories import DOCUMENT_STORIES
+from tests.faults.witness import Stop, Witness
 
 ADMIN = Principal(PrincipalId("key:boss"), frozenset({Scope.ADMIN}))
 CALL = (PrincipalId("key:ada"), PersonaId("plain"), ConversationId("talk"), "pay")
-_STATEMENT = re.compile(r"\s*(INSERT INTO|UPDATE|DELETE FROM)\s+(\w+)")
-
-
-class Witness:
-    """Sees the steps of this process and stops it at one of them."""
-
-    def __init__(self, pipe: Connection, base: Path, stop: Stop) -> None:
-        self._pipe = pipe
-        self._base = f"{base}/"
-        self._stop = stop
-        self._steps = 0
-        self._times: dict[str, int] = {}
-        self._lock = threading.RLock()
-
-    def watch(self) -> None:
-        """Begin to see every step; there is no end to it."""
-        event.listen(Engine, "before_cursor_execute", self._on_statement)
-        event.listen(Engine, "commit", lambda connection: self.step("COMMIT"))
-        sys.addaudithook(self._on_audit)
-
-    def acknowledge(self, *fact: object) -> None:
-        """Say that something was promised to a caller."""
-        self._pipe.send(("done", fact))
-
-    def attempt(self, *fact: object) -> None:
-        """Say what is tried next."""
-        self._pipe.send(("tried", fact))
-
-    def step(self, name: str) -> None:
-        """Come to a step; stop here for ever if it is the one."""
-        with self._lock:
-            self._steps += 1
-            self._times[name] = self._times.get(name, 0) + 1
-            if self._stop in (self._steps, (name, self._times[name])):
-                self._pipe.send(("at", (name, self._steps)))
-                threading.Event().wait()
-            self._pipe.send(("passed", (name, self._steps)))
-
-    def _on_statement(self, _connection: object, _cursor: object, statement: str, *_: object) -> None:
-        if (found := _STATEMENT.match(statement)) is not None:
-            self.step(f"{found[1].split()[0]} {found[2]}")
-
-    def _on_audit(self, name: str, arguments: tuple[object, ...]) -> None:
-        if name not in ("open", "os.rename", "shutil.rmtree") or not arguments:
-            return
-        path = str(arguments[0])
-        if not path.startswith(self._base) or re.search(r"\.db(-\w+)?$", path):
-            return
-        if name == "open":
-            flags = arguments[2] if len(arguments) > 2 else 0
-            if not (isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR)) and not path.endswith(".yaml"):
-                return
-        kind = {"open": "open", "os.rename": "rename", "shutil.rmtree": "remove"}[name]
-        self.step(f"{kind} {_plain(path)}")
-
-
-def _plain(path: str) -> str:
-    name = path.rstrip("/").rpartition("/")[2]
-    return ".incoming" if name.startswith(".incoming") else re.sub(r"\.\d+\.tmp$", ".tmp", name)
 
 
 def adapters(base: Path, witness: Witness) -> None:
@@ -202,6 +135,7 @@ STORIES: dict[str, Callable[[Path, Witness], None]] = {
     "keys": keys,
     "knowledge": knowledge,
     "personas": personas,
+    **DOCUMENT_STORIES,
 }
 
 
@@ -215,6 +149,8 @@ def tell(pipe: Connection, name: str, base: Path, stop: Stop) -> None:
 
 PRELOADED: Sequence[str] = (
     "pytest",
+    "faiss",
+    "anyio._backends._asyncio",
     "tests.faults.stories",
 )
 """Imported once by the server that forks the children, so that a kill takes no more than a moment."""

@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from tests.faults.document_stories import DOCUMENT_STORIES
 from tests.faults.kills import Killer
 from tests.faults.stories import STORIES
 
@@ -41,6 +42,56 @@ NAMED = [
     ("personas", "open plain.yaml", 2, "the changed file is read"),
 ]
 
+OF_DOCUMENTS = [
+    ("uploads", "open draft", 1, "an upload begins"),
+    ("uploads", "receive bytes", 2, "half of an upload is on the disk"),
+    ("uploads", "receive bytes", 3, "all of its bytes are on the disk, its end is not"),
+    ("uploads", "rename draft", 1, "it is durable, and not in its place"),
+    ("uploads", "INSERT server_files", 1, "it is in its place, without a row"),
+    ("uploads", "COMMIT", 2, "its row is written"),
+    ("uploads", "answer", 1, "its row is committed, and nobody was told"),
+    ("uploads", "unlink draft", 3, "the same bytes are there already"),
+    ("uploads", "INSERT retrieval_store_files", 2, "a store is made with two files"),
+    ("uploads", "answer", 4, "it is made, and nobody was told"),
+    ("uploads", "INSERT retrieval_passages_fts", 8, "a file is taken out of two stores to be deleted"),
+    ("uploads", "DELETE server_files", 1, "it is out of the stores, its row is not deleted"),
+    ("uploads", "unlink blob", 1, "its row is gone, its bytes are not"),
+    ("uploads", "answer", 7, "it is deleted, and nobody was told"),
+    ("stores", "COMMIT", 6, "an attachment is written"),
+    ("stores", "answer", 5, "an attachment is committed, and nobody was told"),
+    ("stores", "UPDATE retrieval_store_files", 1, "a waiting file is begun"),
+    ("stores", "parse", 2, "it is parsed"),
+    ("stores", "parsed", 2, "it has been parsed"),
+    ("stores", "cut", 1, "it is split"),
+    ("stores", "embed", 1, "it is embedded"),
+    ("stores", "embed", 2, "it is embedded, between two batches"),
+    ("stores", "INSERT retrieval_vectors", 2, "a batch of vectors is laid down"),
+    ("stores", "INSERT retrieval_documents", 1, "all its vectors are there, it is swapped in"),
+    ("stores", "INSERT retrieval_passages", 1, "its passages are written"),
+    ("stores", "UPDATE retrieval_store_files", 2, "its passages are there, its status is not"),
+    ("stores", "COMMIT", 10, "it is completed, not committed"),
+    ("stores", "mkdir indexes", 1, "its index is built, not written"),
+    ("stores", "open -1.tmp", 1, "its index is written"),
+    ("stores", "rename -1.tmp", 1, "its index is written beside"),
+    ("stores", "UPDATE retrieval_stores", 2, "its index is in place, not recorded"),
+    ("stores", "COMMIT", 13, "its index is recorded"),
+    ("stores", "INSERT retrieval_store_files", 3, "several files are attached together"),
+    ("stores", "DELETE retrieval_passages", 5, "a file is taken out of a store"),
+    ("stores", "answer", 9, "it is out of the store, and nobody was told"),
+    ("stores", "rename -1.tmp", 3, "an index without it takes the place of the one with it"),
+    ("stores", "DELETE retrieval_vector_stores", 1, "a store is deleted"),
+    ("stores", "DELETE retrieval_documents", 8, "a store is deleted, its passages are not"),
+    ("stores", "answer", 11, "it is deleted, and nobody was told"),
+    ("folders", "INSERT retrieval_documents", 5, "a changed file is swapped in"),
+    ("folders", "DELETE retrieval_documents", 7, "a file that is gone is taken out"),
+    ("folders", "rename 1.tmp", 2, "the index of the new edition is written beside"),
+    ("folders", "INSERT retrieval_vectors", 13, "another embedder's vectors are laid beside the old ones"),
+    ("folders", "UPDATE retrieval_stores", 15, "they are all there, the folder is switched over"),
+    ("folders", "COMMIT", 31, "the switch is written"),
+    ("folders", "rename 1.tmp", 3, "its index of the other embedder is written beside"),
+    ("folders", "UPDATE retrieval_stores", 18, "a store of uploads is switched over"),
+]
+
 
 @pytest.fixture(scope="module")
 def killer(tmp_path_factory: pytest.TempPathFactory) -> Killer:
@@ -54,11 +105,28 @@ def test_a_kill_at_a_named_step_loses_nothing(killer: Killer, story: str, step: 
     killer.kill(story, (step, time))
 
 
+@pytest.mark.parametrize(
+    ("story", "step", "time"), [pytest.param(*named[:3], id=f"{named[0]}: {named[3]}") for named in OF_DOCUMENTS]
+)
+def test_a_kill_at_a_named_step_loses_no_document_and_leaves_no_ghost(
+    killer: Killer, story: str, step: str, time: int
+) -> None:
+    killer.kill(story, (step, time))
+
+
 def test_ten_kills_at_random_steps_lose_nothing(killer: Killer) -> None:
+    _kill_at_random(killer, sorted(set(STORIES) - set(DOCUMENT_STORIES)))
+
+
+def test_ten_kills_at_random_steps_lose_no_document(killer: Killer) -> None:
+    _kill_at_random(killer, sorted(DOCUMENT_STORIES))
+
+
+def _kill_at_random(killer: Killer, stories: list[str]) -> None:
     seed = random.SystemRandom().randrange(1 << 32)
     print(f"seed {seed}")  # noqa: T201  needed to repeat a failure
     chance = random.Random(seed)
-    lengths = {story: len(killer.steps(story)) for story in STORIES}
+    lengths = {story: len(killer.steps(story)) for story in stories}
     for _ in range(_RANDOM):
-        story = chance.choice(sorted(STORIES))
+        story = chance.choice(stories)
         killer.kill(story, chance.randint(1, lengths[story]))

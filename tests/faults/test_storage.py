@@ -12,6 +12,7 @@ import pytest
 
 from core.ids import ConversationId, PersonaId, PrincipalId
 from tests.engine.server import ROOT
+from tests.faults.full_disk import kinds
 from tests.faults.world import body
 from tests.server.conftest import Gateway
 
@@ -64,13 +65,7 @@ async def test_while_another_program_locks_the_database_changes_are_503_and_pers
     assert again.status_code == 200, again.text
 
 
-def _kinds() -> list[str]:
-    probe = [sys.executable, "-m", "tests.faults.full_disk", "can-mount"]
-    can = subprocess.run(probe, cwd=ROOT, capture_output=True, check=False).returncode == 0
-    return ["limit", "mount"] if can else ["limit"]
-
-
-@pytest.mark.parametrize("kind", _kinds())
+@pytest.mark.parametrize("kind", kinds())
 def test_a_full_disk_refuses_in_words_and_loses_nothing(tmp_path: Path, kind: str) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()

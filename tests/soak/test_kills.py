@@ -2,25 +2,37 @@
 
 import random
 from collections import Counter
+from collections.abc import Collection
 
 import pytest
 
+from tests.faults.document_stories import DOCUMENT_STORIES
 from tests.faults.kills import Killer
 from tests.faults.stories import STORIES
 
 pytestmark = pytest.mark.soak
 
 
-def test_kills_at_random_steps_lose_nothing(
-    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
-) -> None:
-    kills = int(pytestconfig.getoption("soak_kills"))
+@pytest.fixture(scope="module")
+def killer(tmp_path_factory: pytest.TempPathFactory) -> Killer:
+    return Killer(tmp_path_factory.mktemp("kills"))
+
+
+def test_kills_at_random_steps_lose_nothing(killer: Killer, pytestconfig: pytest.Config) -> None:
+    _kill(killer, STORIES.keys() - DOCUMENT_STORIES.keys(), int(pytestconfig.getoption("soak_kills")))
+
+
+def test_kills_at_random_steps_lose_no_document(killer: Killer, pytestconfig: pytest.Config) -> None:
+    _kill(killer, DOCUMENT_STORIES, int(pytestconfig.getoption("soak_document_kills")))
+
+
+def _kill(killer: Killer, stories: Collection[str], kills: int) -> None:
     seed = random.SystemRandom().randrange(1 << 32)
-    chance, killer, landed = random.Random(seed), Killer(tmp_path_factory.mktemp("kills")), Counter[str]()
-    lengths = {story: len(killer.steps(story)) for story in STORIES}
+    chance, landed = random.Random(seed), Counter[str]()
+    lengths = {story: len(killer.steps(story)) for story in sorted(stories)}
     print(f"\n{kills} kills, seed {seed}")  # noqa: T201  the log of the run
     for _ in range(kills):
-        story = chance.choice(sorted(STORIES))
+        story = chance.choice(sorted(stories))
         telling = killer.kill(story, chance.randint(1, lengths[story]))
         assert telling.at is not None
         landed[f"{story}: {telling.at[0]}"] += 1
