@@ -37,7 +37,7 @@ NAMED = [
     ("knowledge", "INSERT retrieval_documents", 2, "a document is written"),
     ("knowledge", "INSERT retrieval_passages", 3, "its passages are written"),
     ("knowledge", "DELETE retrieval_documents", 6, "a document is replaced"),
-    ("knowledge", "rename 1.tmp", 1, "an index is written"),
+    ("knowledge", "open 1.tmp", 1, "an index is written"),
     ("knowledge", "rename 1.tmp", 2, "an index comes into place"),
     ("personas", "open plain.yaml", 2, "the changed file is read"),
 ]
