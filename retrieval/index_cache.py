@@ -17,6 +17,7 @@ import numpy as np
 from sqlalchemy import Connection
 
 from core.database import Database
+from core.durable import bring_to_disk
 from core.errors import NotFound, Unavailable
 from retrieval import shelf
 from retrieval.index_recall import Examination, fitted
@@ -187,9 +188,9 @@ class IndexCache:
     def _save(self, store: Store, built: _Built, beside: Path) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         built.index.write(beside)
-        _flush(beside)
+        bring_to_disk(beside)
         beside.replace(self.path(store))
-        _flush(self._folder)
+        bring_to_disk(self._folder)
         with self._database.write() as connection:
             shelf.change_store(
                 connection,
@@ -217,11 +218,11 @@ class IndexCache:
 
     def _build(self, name: str) -> None:
         try:
-            self._built_approximate(name)
+            self._build_graph(name)
         except (Unavailable, LookupError, MemoryError, RuntimeError) as error:
             _LOG.warning("The index of %r is not built, its passages are searched as before: %s", name, error)
 
-    def _built_approximate(self, name: str) -> None:
+    def _build_graph(self, name: str) -> None:
         with self._database.read() as connection:
             connection.exec_driver_sql("BEGIN")
             store = shelf.find_store(connection, name)
@@ -273,12 +274,3 @@ def _built_approximate(
 ) -> _Built | None:
     index = VectorIndex.approximate(rows, vectors, links=sizes.links, going_on=going_on)
     return None if index is None else _Built(index, fitted(index, rows, vectors, sizes.least_recall))
-
-
-def _flush(path: Path) -> None:
-    """Bring a file or the names of a folder to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

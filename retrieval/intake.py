@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 
 from sqlalchemy import Connection
 
+from core.callbacks import nothing
 from core.database import Database
 from retrieval import shelf
 from retrieval.parsing import ParsedDocument, Parser, language_of
@@ -18,10 +19,6 @@ from retrieval.shelf import NewDocument, Store
 from retrieval.splitting import SPLITTER_VERSION, WHOLE_PROSE, Cut, embedding_text, split, title_of
 
 _BATCH = 32
-
-
-def _nothing(*_: object) -> None:
-    """Do nothing."""
 
 
 class Intake:
@@ -38,7 +35,7 @@ class Intake:
     """
 
     def __init__(
-        self, database: Database, embedder: TextEmbedder, parser: Parser, step: Callable[[], None] = _nothing
+        self, database: Database, embedder: TextEmbedder, parser: Parser, step: Callable[[], None] = nothing
     ) -> None:
         self._database = database
         self._embedder = embedder
@@ -63,7 +60,7 @@ class Intake:
         *,
         name: str | None = None,
         cut: Cut = WHOLE_PROSE,
-        within: Callable[[Connection, NewDocument], None] = _nothing,
+        within: Callable[[Connection, NewDocument], None] = nothing,
     ) -> None:
         """Put a document into a store, in the place of the one that the path named before.
 

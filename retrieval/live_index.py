@@ -52,16 +52,14 @@ class LiveIndex:
             count: how many at most.
             allowed: if given, only these rows, and exactly the nearest of them.
         """
-        if allowed is None:
-            found = [self.base.search(query, count, self._living)]
+        wanted = None if allowed is None else np.asarray(allowed, np.int64)
+        if wanted is None:
+            living: Rows | Selection | None = self._living
         else:
-            wanted = np.asarray(allowed, np.int64)
             living = wanted if self._gone is None else np.setdiff1d(wanted, self._gone)
-            found = [self.base.search(query, count, living)]
+        found = [self.base.search(query, count, living)]
         if self.added is not None:
-            found.append(
-                self.added.search(query, count, None if allowed is None else np.asarray(allowed, np.int64))
-            )
+            found.append(self.added.search(query, count, wanted))
         rows = np.concatenate([hits.rows for hits in found])
         scores = np.concatenate([hits.scores for hits in found])
         return [int(row) for row in rows[np.argsort(-scores, kind="stable")[:count]]]

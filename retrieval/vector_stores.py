@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, case, delete, exists, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from core.callbacks import nothing
 from core.clock import Clock
 from core.database import Database
 from core.errors import NotFound, PermissionDenied
@@ -23,10 +24,6 @@ from retrieval.vector_store import FileStatus, VectorStore
 _DAY = 86_400
 _NOTED_AFTER = 60.0  # seconds: not every search is worth a transaction
 _REMOVED_AT_ONCE = 16
-
-
-def _nothing(*_: object) -> None:
-    """Do nothing."""
 
 
 class VectorStores:
@@ -51,7 +48,7 @@ class VectorStores:
         description: str | None = None,
         labels: Mapping[str, str] | None = None,
         expires_days: int | None = None,
-        within: Callable[[Connection, str], None] = _nothing,
+        within: Callable[[Connection, str], None] = nothing,
     ) -> VectorStore:
         """Make a store of `principal`; `within` is called with its id in the transaction that makes it."""
         now, store_id = self._clock(), new_id(UPLOADS.rstrip("_"), "_")

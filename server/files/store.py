@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, Row, delete, exists, insert, or_, select
 
+from core.callbacks import nothing
 from core.clock import Clock
 from core.database import Database
 from core.errors import NotFound, Unavailable
@@ -19,10 +20,6 @@ from server.files.file import StoredFile
 from server.files.tables import files
 
 _COLUMNS = [column for column in files.c if column.name != "seq"]
-
-
-def _nothing(_connection: Connection) -> None:
-    """Do nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +103,7 @@ class Files:
             raise NotFound(f"No such file: {file_id!r}.", code="file_not_found", param="file_id")
         return _stored(row)
 
-    def delete(self, file_id: str, within: Callable[[Connection], None] = _nothing) -> None:
+    def delete(self, file_id: str, within: Callable[[Connection], None] = nothing) -> None:
         """Delete a file; its bytes go, too, unless another file has the same.
 
         Args:

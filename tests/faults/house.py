@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from core.callbacks import nothing
 from core.database import Database
 from core.errors import NotFound, Unavailable
 from retrieval.ingest import Ingest
@@ -26,10 +27,6 @@ from tests.fakes.embedder import WordEmbedder
 
 _LONG = 100  # characters of what is only counted while a document is being cut
 Step = Callable[[str], None]
-
-
-def _nothing(_step: str) -> None:
-    """Do nothing."""
 
 
 class WatchedEmbedder(WordEmbedder):
@@ -94,7 +91,7 @@ class House:
         step: told when a file is parsed and cut, and when passages are embedded.
     """
 
-    def __init__(self, base: Path, *, model: str = "words/1", step: Step = _nothing) -> None:
+    def __init__(self, base: Path, *, model: str = "words/1", step: Step = nothing) -> None:
         self.base = base
         self.database = Database(base / "repertory.db")
         settings: dict[str, Any] = {"data_dir": base, "personas_dir": base / "personas", "_env_file": None}
