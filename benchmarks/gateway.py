@@ -29,6 +29,7 @@ from benchmarks.gateway_parts import (
 from benchmarks.gateway_peer import litellm
 from benchmarks.gateway_profile import shares
 from benchmarks.gateway_upstream import TOKENS
+from benchmarks.report import verdict
 from benchmarks.section import Bench, Section
 
 _ROUNDS = 2
@@ -234,15 +235,11 @@ def _goals(measured: Results, memory: float) -> list[str]:
     )
     lines = ["| without retrieval | goal | measured | |", "|---|---|---|---|"]
     lines += [
-        f"| {what} | at most {goal:g} {unit} | {value:.2f} {unit} | {_verdict(value <= goal)} |"
+        f"| {what} | at most {goal:g} {unit} | {value:.2f} {unit} | {verdict(value <= goal)} |"
         for what, value, goal, unit in reached
     ]
-    verdict = _verdict(full[4] >= _GOAL_STREAMS)
-    return [*lines, f"| at full | at least {_GOAL_STREAMS} streams/s | {full[4]:.0f} streams/s | {verdict} |"]
-
-
-def _verdict(reached: bool) -> str:
-    return "reached" if reached else "**missed**"
+    streams = verdict(full[4] >= _GOAL_STREAMS)
+    return [*lines, f"| at full | at least {_GOAL_STREAMS} streams/s | {full[4]:.0f} streams/s | {streams} |"]
 
 
 SECTION = Section("gateway", "What the gateway adds", measure)

@@ -10,7 +10,7 @@ from benchmarks.judged import JudgedSet, Span, SpannedSet, judged_sets, spanned_
 from benchmarks.pipelines import Found, Ours, haystack, langchain
 from benchmarks.relevance import DEPTH, coverage, ndcg, paired_difference, recall
 from benchmarks.remembered import remembering
-from benchmarks.report import RETRIEVAL
+from benchmarks.report import RETRIEVAL, verdict
 from benchmarks.section import Bench, Section
 from retrieval import TextEmbedder
 
@@ -31,10 +31,9 @@ class Scores:
 
 
 def _measure(bench: Bench) -> list[str]:
-    if bench.data is None:
-        raise SystemExit("The section `quality` needs `--data FOLDER`: a folder of sets with judgements.")
+    data = bench.sets()
     with remembering() as embedder:
-        return [*_documents(judged_sets(bench.data), embedder), *_characters(spanned_sets(bench.data), embedder)]
+        return [*_documents(judged_sets(data), embedder), *_characters(spanned_sets(data), embedder)]
 
 
 def _documents(sets: Sequence[JudgedSet], embedder: TextEmbedder) -> list[str]:
@@ -97,7 +96,7 @@ def _goals(name: str, means: Mapping[str, float]) -> list[str]:
     if name in _FLOORS:
         goals.append(("nDCG@10 as set out", _FLOORS[name]))
     return [
-        f"| {name} | {what}: {100 * least:.1f} | {100 * ours:.1f} | {_verdict(ours >= least)} |"
+        f"| {name} | {what}: {100 * least:.1f} | {100 * ours:.1f} | {verdict(ours >= least)} |"
         for what, least in goals
     ]
 
@@ -137,7 +136,7 @@ def _characters(sets: Sequence[SpannedSet], embedder: TextEmbedder) -> list[str]
         lines += ["", "| goal: ahead of LangChain at | LangChain | ours | |", "|---|---|---|---|"]
         for budget, ours_at, theirs_at in zip(BUDGETS, shares[_HYBRID], shares[_LANGCHAIN], strict=True):
             reached = statistics.fmean(ours_at) > statistics.fmean(theirs_at)
-            lines.append(f"| {budget:,} | {_percent(theirs_at)} | {_percent(ours_at)} | {_verdict(reached)} |")
+            lines.append(f"| {budget:,} | {_percent(theirs_at)} | {_percent(ours_at)} | {verdict(reached)} |")
     return lines
 
 
@@ -153,10 +152,6 @@ def _percent(values: Sequence[float]) -> str:
 def _points(ours: Sequence[float], theirs: Sequence[float]) -> str:
     gap = paired_difference(ours, theirs)
     return f"{100 * gap.value:+.1f}: {100 * gap.low:+.1f} to {100 * gap.high:+.1f}"
-
-
-def _verdict(reached: bool) -> str:
-    return "reached" if reached else "**missed**"
 
 
 SECTION = Section("quality", "Quality", _measure, RETRIEVAL)

@@ -17,19 +17,28 @@ _ASKED = 500
 _BATCH = 256
 
 
+_FOLDER = ROOT / "build" / "benchmarks"
+
+
 @contextmanager
-def remembering() -> Iterator["RememberingEmbedder"]:
-    """Run the embedding process of the server over a file under `build/` that outlives the run."""
-    log = ROOT / "build" / "benchmarks" / "embedder.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    embedder = Embedder(ROOT / "models" / "embedding", log_path=log, threads=2)
+def embedding() -> Iterator[Embedder]:
+    """Run the embedding process of the server, on two threads."""
+    _FOLDER.mkdir(parents=True, exist_ok=True)
+    embedder = Embedder(ROOT / "models" / "embedding", log_path=_FOLDER / "embedder.log", threads=2)
     embedder.start()
     try:
-        remembered = RememberingEmbedder(embedder, log.with_name("vectors.db"))
-        yield remembered
-        remembered.close()
+        yield embedder
     finally:
         embedder.close()
+
+
+@contextmanager
+def remembering() -> Iterator["RememberingEmbedder"]:
+    """Run it over a file under `build/` that outlives the run."""
+    with embedding() as embedder:
+        remembered = RememberingEmbedder(embedder, _FOLDER / "vectors.db")
+        yield remembered
+        remembered.close()
 
 
 class RememberingEmbedder:

@@ -39,6 +39,11 @@ RETRIEVAL = Report("retrieval.md", _RETRIEVAL)
 _MARK = re.compile(r"^<!-- section: ([a-z0-9-]+) -->\n", re.MULTILINE)
 
 
+def verdict(reached: bool) -> str:
+    """Say of a goal whether it was reached."""
+    return "reached" if reached else "**missed**"
+
+
 def with_section(
     report: str, name: str, lines: Sequence[str], order: Sequence[str], introduction: str = _PERFORMANCE
 ) -> str:

@@ -40,6 +40,12 @@ class Bench:
         self._stack = stack
         self._served: Served | None = None
 
+    def sets(self) -> Path:
+        """Return the folder of sets with judgements; end the program where none was named."""
+        if self.data is None:
+            raise SystemExit("This section needs `--data FOLDER`: a folder of sets with judgements.")
+        return self.data
+
     def served(self) -> Served:
         """Return the running server on the real engine; the first section that asks starts it."""
         if self._served is None:

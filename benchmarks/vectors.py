@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks.cloud import described, grown, questions, real_vectors
 from benchmarks.gateway_parts import ROOT
 from benchmarks.remembered import remembering
-from benchmarks.report import RETRIEVAL
+from benchmarks.report import RETRIEVAL, verdict
 from benchmarks.sampling import quantile
 from benchmarks.section import Bench, Section
 from retrieval.index_cache import LEAST_RECALL
@@ -45,10 +45,9 @@ print(psutil.Process().memory_info().rss - before)
 
 
 def _measure(bench: Bench) -> list[str]:
-    if bench.data is None:
-        raise SystemExit("The section `vectors` needs `--data FOLDER`: its texts give the real vectors.")
+    data = bench.sets()
     with remembering() as embedder:
-        real, asked = real_vectors(bench.data, embedder)
+        real, asked = real_vectors(data, embedder)
     lines = [
         *described(real, asked),
         f"{_ASKED} questions, one at a time on one thread. Recall@10 against a scan in float32. *Own recall*:",
@@ -183,7 +182,7 @@ def _memory(index: VectorIndex) -> int:
 
 
 def _goal(what: str, goal: str, measured: str, reached: bool) -> str:
-    return f"| {what}: {goal} | {measured} | {'reached' if reached else '**missed**'} |"
+    return f"| {what}: {goal} | {measured} | {verdict(reached)} |"
 
 
 SECTION = Section("vectors", "The dense leg by size", _measure, RETRIEVAL)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 
 from benchmarks.judged import JudgedSet, judged_sets, spanned_sets
 from benchmarks.relevance import ndcg, paired_difference
-from benchmarks.report import RETRIEVAL
+from benchmarks.report import RETRIEVAL, verdict
 from benchmarks.sampling import quantile
 from benchmarks.section import Bench, Section
 from core.database import Database
@@ -45,10 +45,9 @@ class _Filled:
 
 
 def _measure(bench: Bench) -> list[str]:
-    if bench.data is None:
-        raise SystemExit("The section `words` needs `--data FOLDER`: its texts fill the store.")
+    data = bench.sets()
     size = 20_000 if bench.quick else PASSAGES
-    added = _distractors(bench.data, size)
+    added = _distractors(data, size)
     lines = [
         f"A store of {size:,} passages: those of a set, and for the rest passages of about 700 characters out of",
         "sentences that were drawn from documents that answer no question (`benchmarks/words.py`). Searches one",
@@ -58,7 +57,7 @@ def _measure(bench: Bench) -> list[str]:
         "|---|---|---|---|---|---|---|",
     ]
     goals = []
-    for one in judged_sets(bench.data):
+    for one in judged_sets(data):
         with tempfile.TemporaryDirectory() as folder:
             database = Database(Path(folder) / "words.db")
             metadata.create_all(database.engine)
@@ -95,7 +94,7 @@ def _measure(bench: Bench) -> list[str]:
 
 
 def _goal(what: str, measured: str, reached: bool) -> str:
-    return f"| {what} | {measured} | {'reached' if reached else '**missed**'} |"
+    return f"| {what} | {measured} | {verdict(reached)} |"
 
 
 def _run(
