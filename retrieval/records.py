@@ -34,6 +34,11 @@ class TextEmbedder(Protocol):
         """Return one unit vector a text, shape (n, dimensions)."""
 
 
+def title_path(title: str, heading: str) -> str:
+    """Return where a passage stands: `title > heading`, or the title alone where no heading is above it."""
+    return f"{title} > {heading}" if heading else title
+
+
 @dataclass(frozen=True, slots=True)
 class Passage:
     """One retrieved piece of a document.

@@ -16,7 +16,7 @@ import numpy as np
 
 from core.errors import RepertoryError, Unavailable
 from retrieval.frames import Kind, PipeBrokenError, read_frame, write_frame
-from retrieval.records import Passage
+from retrieval.records import Passage, title_path
 
 _LOG = logging.getLogger(__name__)
 _REST_OF_A_FRAME = 5.0
@@ -137,8 +137,7 @@ def reranker_problem(folder: Path) -> str | None:
 
 
 def _read_by_the_model(passage: Passage) -> str:
-    headings = f"{passage.title} > {passage.heading}" if passage.heading else passage.title
-    return f"{headings}\n{passage.text}"
+    return f"{title_path(passage.title, passage.heading)}\n{passage.text}"
 
 
 def _sendable(text: str) -> str:

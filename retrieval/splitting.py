@@ -13,6 +13,7 @@ from functools import lru_cache
 from langchain_text_splitters import Language, RecursiveCharacterTextSplitter
 
 from retrieval.parsing import Page
+from retrieval.records import title_path
 
 SPLITTER_VERSION = "1"
 """Part of a document's content hash: raising it splits every document anew at the next sync."""
@@ -97,7 +98,7 @@ def split(
 
 def embedding_text(title: str, heading: str, words: str) -> str:
     """Return what is embedded for a passage: `title > heading` above its text."""
-    return f"{title} > {heading}\n{words}" if heading else f"{title}\n{words}"
+    return f"{title_path(title, heading)}\n{words}"
 
 
 def _headings(text: str) -> Iterator[tuple[int, str, int, int]]:

@@ -105,6 +105,7 @@ def search(
 ) -> None:
     """Show the passages that a question would find, best first."""
     from retrieval.parsing import page_unit
+    from retrieval.records import title_path
     from server.cli.answers import Hit
     from server.cli.gateway import read
     from server.cli.upload import searched_stores
@@ -121,7 +122,7 @@ def search(
     hits = read(Hit, body)
     for number, hit in enumerate(hits, 1):
         page = "" if hit.page is None else f", {page_unit(hit.path)} {hit.page}"
-        typer.secho(f"[{number}] {hit.title} > {hit.heading}{page}", bold=True)
+        typer.secho(f"[{number}] {title_path(hit.title, hit.heading)}{page}", bold=True)
         typer.echo(f"    {hit.path}  score {hit.score:.2f}  cosine {hit.cosine:.2f}")
         typer.echo(textwrap.indent(textwrap.fill(" ".join(hit.text.split()), 96), "    ") + "\n")
     if not hits:

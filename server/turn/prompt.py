@@ -13,6 +13,7 @@ from actions import Operation, guided
 from actions.json_value import JsonObject
 from core.marks import unmarked
 from retrieval import Passage
+from retrieval.records import title_path
 from server.engine_port import FunctionCall, Message, ToolCall
 from server.turn.message import ChatMessage
 
@@ -58,7 +59,7 @@ def with_passages(question: str, passages: Sequence[Passage]) -> str:
 
 def heading_of(passage: Passage) -> str:
     """Return where a passage stands: the document's title, the headings above it, and its page if there is one."""
-    headings = f"{passage.title} > {passage.heading}" if passage.heading else passage.title
+    headings = title_path(passage.title, passage.heading)
     return f"{headings}, {passage.place}" if passage.place else headings
 
 

@@ -47,7 +47,9 @@ def test_files_are_added_found_and_removed(server: Gateway, tmp_path: Path) -> N
     assert "Animals" in repertory(server, "list").out
     store = added.out.split("Reading into ")[1].split()[0]
     assert "sleeps at noon" in repertory(server, "search", "cat", "--store", store).out
-    assert "sleeps at noon" in repertory(server, "search", "cat", "--store", "Animals").out
+    shown = repertory(server, "search", "cat", "--store", "Animals").out
+    assert shown.startswith("[1] cat\n")  # no heading stands above it
+    assert "sleeps at noon" in shown
     assert "No store 'Plants'" in repertory(server, "search", "cat", "--store", "Plants").err
     assert repertory(server, "remove", "Animals", "cat.txt", "--delete").code == 0
     assert "Nothing was found" in repertory(server, "search", "cat", "--store", store).out
