@@ -5,11 +5,25 @@ from actions.addresses import NetworkGrants
 from actions.approval import Approval, ApprovalState, Decision, arguments_hash
 from actions.approvals import Approvals
 from actions.config import ActionConfig, OperationChoice
-from actions.errors import AddressRefused, ArgumentsInvalid, DocumentInvalid, SecretRefused
+from actions.connections import Connections, SignIn
+from actions.connects import Connect, Connects
+from actions.errors import (
+    AddressRefused,
+    ArgumentsInvalid,
+    ConnectionNeeded,
+    DocumentInvalid,
+    SecretRefused,
+    SignInFailed,
+)
+from actions.keyring import Keyring
+from actions.oauth import OAuthClient
 from actions.operation import Operation, SkippedOperation
 from actions.result import ActionResult
+from actions.sealing import Seal
+from actions.secret import Secret, secret_of
 from actions.text import fence
-from actions.vault import Secret, Secrets
+from actions.tokens import Connection, ConnectionState, Tokens
+from actions.vault import Secrets
 
 __all__ = [
     "ActionConfig",
@@ -20,15 +34,28 @@ __all__ = [
     "ApprovalState",
     "Approvals",
     "ArgumentsInvalid",
+    "Connect",
+    "Connection",
+    "ConnectionNeeded",
+    "ConnectionState",
+    "Connections",
+    "Connects",
     "Decision",
     "DocumentInvalid",
+    "Keyring",
     "NetworkGrants",
+    "OAuthClient",
     "Operation",
     "OperationChoice",
+    "Seal",
     "Secret",
     "SecretRefused",
     "Secrets",
+    "SignIn",
+    "SignInFailed",
     "SkippedOperation",
+    "Tokens",
     "arguments_hash",
     "fence",
+    "secret_of",
 ]

@@ -6,6 +6,7 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 import anyio
 import httpx
 
+from actions.credentials import NO_CREDENTIALS, CredentialedTransport, Credentials
 from actions.errors import AddressRefused, DocumentInvalid
 from actions.request import PreparedRequest
 from actions.result import ActionResult, answered, unanswered
@@ -41,7 +42,7 @@ class Sender:
         self._secrets = secrets
         self._time_limit = time_limit
         self._client = httpx.AsyncClient(
-            transport=transport,
+            transport=CredentialedTransport(transport),
             trust_env=False,
             follow_redirects=False,
             timeout=time_limit,
@@ -49,13 +50,13 @@ class Sender:
             headers={"User-Agent": "Repertory", "Accept-Encoding": "identity", "Connection": "close"},
         )
 
-    async def send(self, prepared: PreparedRequest, secret_headers: dict[str, str]) -> ActionResult:
+    async def send(self, prepared: PreparedRequest, credentials: Credentials) -> ActionResult:
         """Send, and word whatever happens for the model; raises nothing of the network."""
         if prepared.content is not None and len(prepared.content) > 4 * MAX_CHARACTERS:
             return unanswered(f"The request is longer than {MAX_CHARACTERS:,} characters.", certain=True)
         try:
             with anyio.fail_after(self._time_limit):
-                answer = await self._round_trip(prepared, secret_headers, _MAX_BYTES)
+                answer = await self._round_trip(prepared, credentials, _MAX_BYTES)
         except AddressRefused as error:
             return unanswered(f"The service may not be called. {error.message}", certain=True)
         except _NEVER_SENT:
@@ -66,7 +67,7 @@ class Sender:
         except (httpx.HTTPError, OSError):
             text = "The connection to the service broke."
             return unanswered(f"{text} It is not known whether it did what was asked.", certain=False)
-        return answered(answer.status, self._secrets.hide(answer.body))
+        return answered(answer.status, self._secrets.hide(answer.body, *credentials.values))
 
     async def fetch(self, url: str) -> str:
         """Return the text at `url`, an OpenAPI document.
@@ -78,7 +79,7 @@ class Sender:
         try:
             prepared = PreparedRequest("GET", httpx.URL(url), {"Accept": "application/json, */*"}, None)
             with anyio.fail_after(self._time_limit):
-                answer = await self._round_trip(prepared, {}, _MAX_DOCUMENT_BYTES)
+                answer = await self._round_trip(prepared, NO_CREDENTIALS, _MAX_DOCUMENT_BYTES)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError) as error:
             raise DocumentInvalid(f"The document {url!r} cannot be fetched: {type(error).__name__}.") from error
         if answer.status != 200:
@@ -89,18 +90,21 @@ class Sender:
         """Close the client."""
         await self._client.aclose()
 
-    async def _round_trip(
-        self, prepared: PreparedRequest, secret_headers: dict[str, str], max_bytes: int
-    ) -> _Answer:
+    async def _round_trip(self, prepared: PreparedRequest, credentials: Credentials, max_bytes: int) -> _Answer:
         url = prepared.url
         for _ in range(_MAX_REDIRECTS + 1):
             async with self._client.stream(
-                prepared.method, url, headers={**prepared.headers, **secret_headers}, content=prepared.content
+                prepared.method,
+                url,
+                headers=prepared.headers,
+                content=prepared.content,
+                extensions=credentials.extension(),
             ) as response:
                 if response.status_code not in _REDIRECTS:
                     return _Answer(response.status_code, await _read(response, max_bytes))
                 target = _redirect(response, prepared)
-            if target is None:
+                target = None if target is None else credentials.without(target)
+            if target is None or self._secrets.hide(str(target), *credentials.values) != str(target):
                 return _Answer(response.status_code, "It redirects elsewhere, which is not followed.")
             url = target
         return _Answer(508, "It redirects without end.")

@@ -38,3 +38,29 @@ approvals = Table(
         postgresql_where=text("state IN ('pending', 'approved', 'sent')"),
     ),
 )
+
+connects = Table(
+    "action_connects",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("principal", String, nullable=False),
+    Column("persona", String, nullable=False),
+    Column("secret", String, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False),
+    Column("used_at", Float),
+)
+
+connections = Table(
+    "action_connections",
+    metadata,
+    Column("principal", String, primary_key=True),
+    Column("secret", String, primary_key=True),
+    Column("state", String, nullable=False),
+    Column("reason", String),
+    Column("sealed", Text),
+    Column("scopes", Text, nullable=False),
+    Column("connected_at", Float, nullable=False),
+    Column("obtained_at", Float, nullable=False),
+    Column("expires_at", Float),
+)

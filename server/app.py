@@ -22,6 +22,7 @@ from server.routes import (
     knowledge,
     metrics,
     models,
+    oauth,
     openapi,
     personas,
     shares,
@@ -48,6 +49,7 @@ _ROUTERS = (
     metrics,
     personas,
     approvals,
+    oauth,
     knowledge,
     transcripts,
     keys,
@@ -130,5 +132,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         services.knowledge.close()  # a thread cannot be cancelled
         background.cancel_scope.cancel()
     await services.personas.aclose()
+    await services.connections.aclose()
     if services.traces is not None:
         await anyio.to_thread.run_sync(services.traces.close)

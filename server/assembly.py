@@ -2,7 +2,18 @@
 
 from pathlib import Path
 
-from actions import ActionSet, Approvals, NetworkGrants, Secrets
+from actions import (
+    ActionSet,
+    Approvals,
+    Connections,
+    Connects,
+    Keyring,
+    NetworkGrants,
+    OAuthClient,
+    Seal,
+    Secrets,
+    Tokens,
+)
 from core.clock import Clock
 from core.database import Database
 from core.ids import PersonaId
@@ -50,7 +61,8 @@ def assemble(
     Call it once per data directory: calls that an earlier server had sent and not reported become unknown.
     """
     keys = Keys(database, clock)
-    personas = PersonaLibrary(settings.personas_dir, action_loader(settings), clock)
+    connections, keyring = _connections(settings, database, clock)
+    personas = PersonaLibrary(settings.personas_dir, action_loader(settings, keyring), clock)
     parser = Parser(Limits(scan_seconds=settings.scan_seconds, scan_threads=settings.scan_threads))
     sizes = IndexSizes(least_recall=settings.index_recall)
     knowledge = Knowledge(
@@ -79,6 +91,7 @@ def assemble(
         knowledge=knowledge,
         sync=sync,
         approvals=approvals,
+        connections=connections,
         uploads=_uploads(settings, database, embedder, parser, clock, knowledge),
         reported=Reported(database, clock),
         transcripts=transcripts,
@@ -108,13 +121,37 @@ def _uploads(
     )
 
 
-def action_loader(settings: Settings) -> LoadActions:
-    """Return what reads a persona's OpenAPI documents, within the network and secrets that settings grant."""
+def _connections(settings: Settings, database: Database, clock: Clock) -> tuple[Connections, Keyring]:
+    """Return the accounts of callers at other services, and what hands out all credentials."""
+    grants, secrets, seal = (
+        NetworkGrants.parse(settings.private_hosts),
+        _secrets(settings),
+        Seal(settings.oauth_keys_path),
+    )
+    oauth = OAuthClient(grants, clock)
+    connections = Connections(secrets, Tokens(database, seal, clock), Connects(database, clock), seal, oauth)
+    return connections, Keyring(secrets, grants, oauth, connections, clock=clock)
+
+
+def _secrets(settings: Settings) -> Secrets:
+    return Secrets.read(settings.secrets_file) if settings.secrets_file else Secrets.none()
+
+
+def action_loader(settings: Settings, keyring: Keyring | None = None) -> LoadActions:
+    """Return what reads a persona's OpenAPI documents, within the network and secrets that settings grant.
+
+    Args:
+        settings: of this server.
+        keyring: hands out credentials; without one, what is loaded can be looked at, and called where no caller's
+            account is needed.
+    """
     grants = NetworkGrants.parse(settings.private_hosts)
-    secrets = Secrets.read(settings.secrets_file) if settings.secrets_file else Secrets.none()
+    secrets = _secrets(settings) if keyring is None else keyring.secrets
     root: Path = settings.knowledge_root
 
     def load(spec: PersonaSpec) -> ActionSet:
-        return ActionSet.load(spec.actions, root=root, grants=grants, secrets=secrets, persona=PersonaId(spec.id))
+        return ActionSet.load(
+            spec.actions, root=root, grants=grants, secrets=secrets, persona=PersonaId(spec.id), keyring=keyring
+        )
 
     return load

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from actions import Approvals
+from actions import Approvals, Connections
 from core.clock import Clock
 from retrieval import Knowledge, TextEmbedder
 from server.engine_port import Engine, Releases
@@ -39,6 +39,7 @@ class Services:
     knowledge: Knowledge
     sync: KnowledgeSync
     approvals: Approvals
+    connections: Connections
     uploads: Uploads
     reported: Reported
     metrics: Metrics

@@ -202,6 +202,11 @@ class Settings(BaseSettings):
         return self.data_dir / "logs"
 
     @property
+    def oauth_keys_path(self) -> Path:
+        """Keys that seal the tokens of connected accounts (mode 0600); made when they are first needed."""
+        return self.data_dir / "oauth.keys"
+
+    @property
     def admin_key_path(self) -> Path:
         """The first admin key, made at the first start (mode 0600)."""
         return self.data_dir / "admin.key"

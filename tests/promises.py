@@ -276,6 +276,27 @@ PROMISES = (
         ),
     ),
     Promise(
+        "connected-accounts",
+        "With the last one each caller connects an account: an assistant that needs it answers with a link, and "
+        "`repertory action connect PERSONA SECRET` prints one.",
+        (
+            "tests/server/test_connections.py"
+            "::test_a_caller_without_account_gets_a_link_and_after_signing_in_the_answer",
+            "tests/actions/test_oauth.py::test_one_callers_account_serves_no_other_caller",
+            "tests/cli/test_connections.py::test_connect_prints_the_link_and_waits_until_the_account_is_connected",
+        ),
+    ),
+    Promise(
+        "secrets-unseen",
+        "What services echo of a secret or a token is hidden before a model, a log or a transcript sees it.",
+        (
+            "tests/server/test_connections.py"
+            "::test_no_token_code_or_client_secret_stands_in_logs_answers_transcripts_traces_or_the_database",
+            "tests/actions/test_secrets.py::test_every_usual_form_of_a_secret_is_hidden",
+            "tests/actions/test_secrets.py::test_a_query_key_reaches_the_service_and_stands_in_no_log",
+        ),
+    ),
+    Promise(
         "hashed-keys",
         "Keys are stored as hashes and shown once.",
         (

@@ -9,6 +9,9 @@ FORMAT = 1
 DATABASE = "repertory.db"
 ADMIN_KEY = "admin.key"
 MANIFEST = "manifest.json"
+KEYS = "oauth.keys"
+"""Never in a backup: beside the database they would open every connected account."""
+
 ADAPTERS = "adapters"
 BLOBS = "blobs"
 

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from actions import Approvals
+from actions import Approvals, Seal, Tokens
 from adapters.manifest import verify_folder
 from core.clock import Clock
 from core.database import Database
 from core.durable import bring_to_disk
 from core.errors import Conflict, RepertoryError, Unavailable
 from server.backup.archive import refused, unpack
-from server.backup.contents import ADAPTERS, DATABASE
+from server.backup.contents import ADAPTERS, DATABASE, KEYS
 from server.data_directory import locked
 from server.migrations import migrate
 
@@ -102,6 +102,7 @@ def _prove(folder: Path, revision: str, clock: Clock) -> tuple[int, list[str]]:
     try:
         migrate(database)
         given_up = Approvals(database, clock).give_up()
+        Tokens(database, Seal(folder / KEYS), clock).give_up()
     finally:
         database.close()
     warnings = []

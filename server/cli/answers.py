@@ -112,6 +112,29 @@ class Approval(_Answer):
         return f"{self.operation}({', '.join(f'{name}={value!r}' for name, value in self.arguments.items())})"
 
 
+class Connect(_Answer):
+    """A link that connects an account."""
+
+    principal: str
+    secret: str
+    host: str = ""
+    url: str
+    created_at: float
+    expires_at: float
+
+
+class Connection(_Answer):
+    """A connected account."""
+
+    principal: str = ""
+    secret: str
+    host: str = ""
+    state: str
+    reason: str | None = None
+    scopes: list[str] = []
+    connected_at: float
+
+
 class Transcript(_Answer):
     """What is kept of one turn."""
 

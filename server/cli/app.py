@@ -9,7 +9,20 @@ from typing import Annotated
 import typer
 
 from core.errors import RepertoryError
-from server.cli import adapter, approval, backup, chat, doctor, key, knowledge, persona, serve, transcript, usage
+from server.cli import (
+    adapter,
+    approval,
+    backup,
+    chat,
+    connection,
+    doctor,
+    key,
+    knowledge,
+    persona,
+    serve,
+    transcript,
+    usage,
+)
 from server.cli.output import complain
 from server.cli.session import Session
 
@@ -72,6 +85,7 @@ app.add_typer(persona.app, name="persona")
 app.add_typer(knowledge.app, name="knowledge")
 app.add_typer(adapter.app, name="adapter")
 app.add_typer(approval.app, name="approval")
+app.add_typer(connection.app, name="action")
 app.add_typer(key.app, name="key")
 app.add_typer(transcript.app, name="transcript")
 app.command("usage")(usage.usage)

@@ -56,7 +56,7 @@ def database(settings: Settings) -> Check:
 
 def secrets(settings: Settings) -> Check:
     """Files with secrets can be read by their owner alone."""
-    for path in (settings.admin_key_path, settings.secrets_file):
+    for path in (settings.admin_key_path, settings.oauth_keys_path, settings.secrets_file):
         if path is not None and path.exists() and (others := _open_to_others(path)):
             return Check(
                 "secrets", Status.FAIL, f"{path} is open to others ({others})", f"Run `chmod 600 {path}`."

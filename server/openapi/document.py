@@ -27,7 +27,9 @@ def document_of(routes: Sequence[BaseRoute], version: str) -> Document:
     for key, name, operation in operations_in(document, routes):
         operation["operationId"] = name
         operation.pop("requestBody", None)
-        _complete(operation, OPERATIONS.get(key), open_api=not key.split(" ")[1].startswith("/api"))
+        row = OPERATIONS.get(key)
+        open_api = not key.split(" ")[1].startswith("/api") or (row is not None and row.browser)
+        _complete(operation, row, open_api=open_api)
     models = {model for row in OPERATIONS.values() for model in (row.answer, row.body, row.frames)} | {Error}
     shapes = sorted((one for one in models if isinstance(one, type)), key=lambda model: model.__name__)
     _, schemas = models_json_schema([(one, "validation") for one in shapes], ref_template=_REFERENCE)
@@ -44,11 +46,13 @@ def operations_in(document: Document, routes: Sequence[BaseRoute]) -> Iterator[t
 
 
 def _complete(operation: Document, row: Operation | None, *, open_api: bool) -> None:
-    failure = {"description": "Refused, or failed.", "content": _json(Error)}
+    failure: Document = {"description": "Refused, or failed.", "content": _json(Error)}
     operation["responses"] = {"default": failure}
     operation["security"] = [{"key": []}, {}] if open_api else [{"key": []}]
     if row is None:
         return
+    if row.browser:
+        failure["content"]["text/html"] = {}
     content = _json(row.answer) if isinstance(row.answer, type) else {row.answer: {}}
     if row.frames is not None:
         words = f"Server-sent events; each `data:` line is a `{row.frames.__name__}`, the last one `[DONE]`."

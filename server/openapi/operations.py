@@ -18,6 +18,7 @@ from server.routes.approvals import DecisionBody
 from server.routes.embeddings import EmbeddingRequest
 from server.routes.keys import KeyBody, LimitsBody
 from server.routes.knowledge import SearchBody
+from server.routes.oauth import ConnectBody
 from server.routes.shares import ShareBody
 from server.turn.request import ChatRequest
 from server.turn.version import PIN_HEADER
@@ -47,6 +48,7 @@ class Operation:
         headers: request headers that it reads by itself.
         form: schema of a multipart body.
         also: another media type that it may answer.
+        browser: whether a person's browser comes here, which has no key; it also takes failures as a page.
     """
 
     answer: type[BaseModel] | str
@@ -58,6 +60,7 @@ class Operation:
     headers: tuple[str, ...] = ()
     form: Mapping[str, object] | None = None
     also: str | None = None
+    browser: bool = False
 
 
 def _open(answer: type[BaseModel], body: type[BaseModel] | None = None) -> Operation:
@@ -124,6 +127,11 @@ OPERATIONS: dict[str, Operation] = {
     "GET /api/personas": Operation(own.PersonaList),
     "GET /api/approvals": Operation(own.ApprovalList, Scope.APPROVE),
     "POST /api/approvals/{approval_id}": Operation(own.ApprovalShown, Scope.APPROVE, DecisionBody),
+    "POST /api/oauth/connections": Operation(own.ConnectShown, Scope.CHAT, ConnectBody),
+    "GET /api/oauth/connections": Operation(own.ConnectionList, Scope.CHAT),
+    "DELETE /api/oauth/connections/{secret}": Operation(own.ConnectionDeleted, Scope.CHAT),
+    "GET /api/oauth/start": Operation("text/html", browser=True),
+    "GET /api/oauth/callback": Operation("text/html", browser=True, query=("state", "code", "iss", "error")),
     "GET /api/knowledge/stores": Operation(own.StoreList, Scope.KNOWLEDGE),
     "POST /api/knowledge/search": Operation(own.HitList, Scope.KNOWLEDGE, SearchBody),
     "GET /api/adapters": Operation(own.VersionList, Scope.ADAPTERS),

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from actions import ApprovalState
+from actions import ApprovalState, ConnectionState
 from adapters.version import VersionState
 from core.principal import Scope
 from server.openapi.openai_shapes import JsonObject
@@ -88,6 +88,47 @@ class ApprovalList(Shape):
 
     object: Literal["list"]
     data: list[ApprovalShown]
+
+
+class ConnectShown(Shape):
+    """A link with which the caller connects an account."""
+
+    id: str
+    principal: str
+    persona: str
+    secret: str
+    host: str
+    url: str = Field(description="To be opened in a browser, once.")
+    created_at: float
+    expires_at: float
+
+
+class ConnectionShown(Shape):
+    """A connected account, without its tokens."""
+
+    principal: str
+    secret: str
+    host: str
+    state: ConnectionState
+    reason: str | None
+    scopes: list[str] = Field(description="What the service granted.")
+    connected_at: float
+    expires_at: float | None = Field(description="When the access token ends; it is renewed before.")
+
+
+class ConnectionList(Shape):
+    """Connected accounts."""
+
+    object: Literal["list"]
+    data: list[ConnectionShown]
+
+
+class ConnectionDeleted(Shape):
+    """A connected account that is forgotten."""
+
+    secret: str
+    deleted: Literal[True]
+    revoked: bool = Field(description="Whether the service took its tokens back.")
 
 
 class FileNote(Shape):

@@ -4,18 +4,33 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import anyio
 import orjson
 
-from actions import ActionResult, ActionSet, Approval, Approvals, ApprovalState, ArgumentsInvalid, fence
+from actions import (
+    ActionResult,
+    ActionSet,
+    Approval,
+    Approvals,
+    ApprovalState,
+    ArgumentsInvalid,
+    Connect,
+    ConnectionNeeded,
+    fence,
+)
 from actions.json_value import JsonObject
 from core.errors import RepertoryError
 from core.ids import PersonaId
+from server.keys.gate import ANONYMOUS
 from server.turn.context import ActionStep, TurnContext, request_digest
 from server.turn.reported import Reported
 
 _LOG = logging.getLogger(__name__)
+
+START_PATH = "/api/oauth/start"
+"""Where a browser begins to connect an account."""
 
 DENIED = "The call was not made: the person who decides about it denied it."
 EXPIRED = "The call was not made: nobody decided about it in time."
@@ -27,10 +42,14 @@ UNCLEAR = (
 
 @dataclass(frozen=True, slots=True)
 class CallOutcome:
-    """What became of a call: a text for the model, or an approval to wait for."""
+    """What became of a call: a text for the model, or what a person must do first.
+
+    Attributes:
+        ask: the whole answer, where the call waits for approval or for an account.
+    """
 
     text: str
-    pending: Approval | None = None
+    ask: str | None = None
 
 
 class Caller:
@@ -41,12 +60,20 @@ class Caller:
         self._actions: ActionSet = context.persona.actions
         self._approvals = approvals
         self._reported = reported
+        # Programs without a key are one principal together: nobody's account may be lent to all of them.
+        self._principal = None if context.principal.id == ANONYMOUS.id else context.principal.id
 
     async def call(self, name: str, arguments: JsonObject) -> CallOutcome:
         """Make a checked call, or file it for approval if it is consequential."""
         shown = orjson.dumps(arguments).decode()
+        if (ask := await self.connect_first(name)) is not None:
+            self._context.steps.append(ActionStep(name, shown, "connect"))
+            return CallOutcome("", ask)
         if not self._actions.get(name).consequential:
             result = await self._send(name, arguments, None)
+            if not result.ok and (ask := await self.connect_first(name)) is not None:  # it ended just now
+                self._context.steps.append(ActionStep(name, shown, "connect"))
+                return CallOutcome("", ask)
             self._context.steps.append(ActionStep(name, shown, "done" if result.ok else "failed"))
             return CallOutcome(fence(result.text))
         approval = await anyio.to_thread.run_sync(self._file, name, arguments)
@@ -56,7 +83,18 @@ class Caller:
             self._context.steps.append(ActionStep(name, shown, approval.state.value, approval.id))
             return CallOutcome(text)
         self._context.steps.append(ActionStep(name, shown, approval.state.value, approval.id))
-        return CallOutcome("", approval)
+        return CallOutcome("", pending_text(approval))
+
+    async def connect_first(self, name: str) -> str | None:
+        """Return what the caller must do before the operation can be called; None where nothing is missing."""
+        try:
+            connect = await self._actions.connect_first(name, self._principal)
+        except ConnectionNeeded as error:
+            return error.message
+        if connect is None:
+            return None
+        host = urlsplit(self._actions.get(name).server).hostname or connect.secret
+        return connect_text(connect, host, self._context.base_url)
 
     def _file(self, name: str, arguments: JsonObject) -> Approval:
         context = self._context
@@ -96,7 +134,7 @@ class Caller:
 
     async def _sent(self, name: str, arguments: JsonObject, key: str | None) -> ActionResult:
         try:
-            return await self._actions.call(name, arguments, idempotency_key=key)
+            return await self._actions.call(name, arguments, idempotency_key=key, principal=self._principal)
         except RepertoryError as error:
             _LOG.error("action %r of persona %r failed: %s", name, self._context.persona.id, error.code)
             return ActionResult(f"The call was not made: {error.message}", None, ok=False)
@@ -108,6 +146,16 @@ def pending_text(approval: Approval) -> str:
     return (
         f"This needs a person's approval before it is done:\n\n{approval.operation} {arguments}\n\n"
         f"Approval id: {approval.id}. Once it is decided, send the conversation again and I go on."
+    )
+
+
+def connect_text(connect: Connect, host: str, base_url: str) -> str:
+    """Return the answer that asks the caller to connect an account."""
+    minutes = max(1, round((connect.expires_at - connect.created_at) / 60))
+    return (
+        f"For this I need your account at {host}. Open this link, sign in and allow it; it works once, within "
+        f"{minutes} minutes:\n\n{base_url}{START_PATH}?connect={connect.id}\n\n"
+        "Then send the conversation again and I go on."
     )
 
 

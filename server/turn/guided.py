@@ -11,7 +11,7 @@ from actions.guided import arguments_format, decision_choices, parse_decision
 from actions.json_value import JsonObject
 from server.engine_port import Engine, Message
 from server.turn import prompt
-from server.turn.calls import Caller, pending_text
+from server.turn.calls import Caller
 from server.turn.context import TurnContext
 
 _STEPS_OF_A_CALL = 3  # decide, write arguments, answer
@@ -21,7 +21,7 @@ _ARGUMENT_TOKENS = 512
 
 @dataclass(frozen=True, slots=True)
 class Guided:
-    """Messages to answer from, or a fixed answer where a call waits for approval."""
+    """Messages to answer from, or a fixed answer where a person must do something first."""
 
     messages: list[Message]
     fixed: str | None = None
@@ -55,8 +55,8 @@ class GuidedCalling:
                 messages += prompt.call_result(name, {}, f"The call was not made. {problem}")
                 continue
             outcome = await self._caller.call(name, arguments)
-            if outcome.pending is not None:
-                return Guided(messages, pending_text(outcome.pending), called=True)
+            if outcome.ask is not None:
+                return Guided(messages, outcome.ask, called=True)
             messages += prompt.call_result(name, arguments, outcome.text)
         return Guided(messages, called=bool(made))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from actions import ActionSet, ArgumentsInvalid
 from server.engine_port import FunctionCall, Message, ToolCall
-from server.turn.calls import Caller, pending_text
+from server.turn.calls import Caller
 
 
 class ToolCalls:
@@ -46,7 +46,7 @@ class NativeStep:
 
 
 async def make_calls(calls: list[ToolCall], text: str, actions: ActionSet, caller: Caller) -> NativeStep:
-    """Make the server's calls of one engine answer, in order; stop at the first that waits for approval."""
+    """Make the server's calls of one engine answer, in order; stop at the first that a person must let go on."""
     messages = [Message(role="assistant", content=text or None, tool_calls=calls)]
     for call in calls:
         name, raw = call["function"]["name"], call["function"]["arguments"]
@@ -55,8 +55,8 @@ async def make_calls(calls: list[ToolCall], text: str, actions: ActionSet, calle
         except ArgumentsInvalid as error:
             result = error.message
         else:
-            if outcome.pending is not None:
-                return NativeStep(fixed=pending_text(outcome.pending))
+            if outcome.ask is not None:
+                return NativeStep(fixed=outcome.ask)
             result = outcome.text
         messages.append(Message(role="tool", tool_call_id=call["id"], content=result))
     return NativeStep(messages)

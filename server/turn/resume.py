@@ -56,6 +56,10 @@ class Resume:
         if waiting and not decided and not await anyio.to_thread.run_sync(self._asks_something_new, waiting):
             return Resumption(fixed="\n\n".join(pending_text(one) for one in waiting))
         told: list[Message] = []
+        approved = [one for one in decided if one.state is ApprovalState.APPROVED]
+        for approval in approved:  # where the account was disconnected meanwhile, the approval stays for later
+            if (ask := await self._caller.connect_first(approval.operation)) is not None:
+                return Resumption(fixed=ask)
         for approval in decided:
             told += await self._told(approval)
         return Resumption(messages=tuple(told), waiting=tuple(waiting))

@@ -274,7 +274,7 @@ def test_a_schema_of_a_newer_release_fails_and_an_older_one_is_told(settings: Co
     assert "Install that release again" in found.advice
 
 
-@pytest.mark.parametrize("name", ["admin.key", "secrets.yaml"])
+@pytest.mark.parametrize("name", ["admin.key", "oauth.keys", "secrets.yaml"])
 def test_secrets_that_others_may_read_fail(settings: Configure, name: str) -> None:
     path = settings().data_dir / name
     path.write_text("{}\n")

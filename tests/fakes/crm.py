@@ -38,6 +38,7 @@ class Crm:
 
     url: str
     requests: list[tuple[str, str]] = field(default_factory=list)
+    authorizations: list[str] = field(default_factory=list)
 
     @property
     def host(self) -> str:
@@ -100,6 +101,7 @@ def _app(crm: Crm) -> ASGIApp:
     async def recording(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             crm.requests.append((scope["method"], scope["raw_path"].decode()))
+            crm.authorizations.append(dict(scope["headers"]).get(b"authorization", b"").decode())
         await app(scope, receive, send)
 
     return recording

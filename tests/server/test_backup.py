@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from actions import Approvals, ApprovalState, Decision
+from actions import Approvals, ApprovalState, Decision, Seal, Tokens
+from actions.oauth import Grant
 from adapters import BaseModel, ImportLimits, Registry
 from core.clock import system_clock
 from core.database import Database
@@ -172,6 +173,25 @@ def test_calls_that_may_be_made_by_now_are_given_up(server: Server, tmp_path: Pa
     states = {one.id: one.state for one in Approvals(database, system_clock).list()}
     assert [states[one] for one in ids] == ["expired", "expired", "unknown"]
     assert not any(Approvals(database, system_clock).claim(one) for one in ids)
+    database.close()
+
+
+def test_connected_accounts_are_broken_off_and_their_keys_are_in_no_backup(server: Server, tmp_path: Path) -> None:
+    tokens = Tokens(server.database, Seal(server.folder / "oauth.keys"), system_clock)
+    grant = Grant("at-canary-of-ada", "rt-canary-of-ada", 1.0, None, ("read",))
+    tokens.keep(PrincipalId("key:ada"), "crm", "app", grant)
+    key = (server.folder / "oauth.keys").read_bytes().strip()
+    taken = take(server.folder, tmp_path / "b.tar.gz", system_clock)
+    with gzip.open(taken.path) as raw:
+        inside = raw.read()
+    assert b"key:ada" in inside
+    assert [one for one in (key, b"oauth.keys", b"at-canary", b"rt-canary") if one in inside] == []
+    restore(taken.path, tmp_path / "restored", system_clock)
+    database = Database(tmp_path / "restored" / "repertory.db")
+    restored = Tokens(database, Seal(server.folder / "oauth.keys"), system_clock)  # even with the old key
+    (found,) = restored.list()
+    assert (found.state, found.reason) == ("broken", "The server was restored from a backup.")
+    assert restored.open(PrincipalId("key:ada"), "crm", "app") is None
     database.close()
 
 
@@ -353,6 +373,7 @@ FOREIGN = {
     "above": named("../escaped"),
     "above within": named("adapters/tiny/1/../../../../escaped"),
     "absolute": named("/tmp/escaped"),
+    "keys of accounts": named("oauth.keys"),
     "a link": named("adapters/tiny/1/link", tarfile.SYMTYPE, "/etc/passwd"),
     "a link as the database": named("repertory.db", tarfile.SYMTYPE, "/etc/passwd"),
     "a hard link": named("adapters/tiny/1/link", tarfile.LNKTYPE, "repertory.db"),
