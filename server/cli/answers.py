@@ -47,6 +47,12 @@ class Made(_Answer):
     name: str
 
 
+class Share(_Answer):
+    """One whom a vector store is shared with."""
+
+    reader: str
+
+
 class LastError(_Answer):
     """Why a file could not be taken in."""
 

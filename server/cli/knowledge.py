@@ -1,6 +1,7 @@
 """`repertory knowledge …`: what the personas can look up. Needs the running server."""
 
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,8 @@ from server.cli.session import Session
 
 app = typer.Typer(help="See and search what the personas know.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
+StoreName = Annotated[str, typer.Argument(help="A vector store of yours, by id or name.")]
+ReaderName = Annotated[str, typer.Argument(help="`key:NAME`, `anonymous` (programs without a key) or `everyone`.")]
 
 
 @app.command("list")
@@ -82,7 +85,7 @@ def add(
 @app.command()
 def remove(
     ctx: typer.Context,
-    store: Annotated[str, typer.Argument(help="A vector store of yours, by id or name.")],
+    store: StoreName,
     file: Annotated[str, typer.Argument(help="The file, by id or name.")],
     delete: Annotated[bool, typer.Option(help="Delete the upload, too, from every store.")] = False,
 ) -> None:
@@ -90,6 +93,34 @@ def remove(
     from server.cli.upload import remove_file
 
     typer.echo(f"{remove_file(Session.of(ctx).gateway(), store, file, delete=delete)} is out of {store}.")
+
+
+@app.command()
+def shares(ctx: typer.Context, store: StoreName) -> None:
+    """Show whom a vector store is shared with."""
+    from server.cli.upload import readers
+
+    _print_readers(store, readers(Session.of(ctx).gateway(), store))
+
+
+@app.command()
+def share(ctx: typer.Context, store: StoreName, reader: ReaderName) -> None:
+    """Let another find what a vector store holds, from the next search on."""
+    from server.cli.upload import share as give
+
+    _print_readers(store, give(Session.of(ctx).gateway(), store, reader))
+
+
+@app.command()
+def unshare(ctx: typer.Context, store: StoreName, reader: ReaderName) -> None:
+    """Let another find nothing of a vector store any more, from the next search on."""
+    from server.cli.upload import unshare as take
+
+    _print_readers(store, take(Session.of(ctx).gateway(), store, reader))
+
+
+def _print_readers(store: str, readers: Sequence[str]) -> None:
+    typer.echo(f"{store} is read by its owner" + "".join(f", {one}" for one in readers) + ".")
 
 
 @app.command()

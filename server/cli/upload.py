@@ -4,12 +4,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import quote
 
 import typer
 from pydantic import BaseModel
 
 from core.errors import NotFound
-from server.cli.answers import Made, Store, StoreFile, Uploaded
+from server.cli.answers import Made, Share, Store, StoreFile, Uploaded
 from server.cli.gateway import Gateway, read
 
 _POLL_SECONDS = 0.3
@@ -44,11 +45,8 @@ def remove_file(gateway: Gateway, store: str, file: str, *, delete: bool = False
     Raises:
         NotFound: there is no such store, or no such file in it.
     """
-    store_id = _find(gateway, store)
-    if store_id is None:
-        raise NotFound(f"You have no vector store {store!r}. `repertory knowledge list` shows them.")
-    address = f"/v1/vector_stores/{store_id}/files"
-    named = {one.id for one in read(Uploaded, gateway.get("/v1/files")) if file in (one.id, one.filename)}
+    address = f"/v1/vector_stores/{_known(gateway, store)}/files"
+    named = {one.id for one in _every(Uploaded, gateway, "/v1/files") if file in (one.id, one.filename)}
     for entry in _every(StoreFile, gateway, address):
         if entry.id in named:
             gateway.delete(f"{address}/{entry.id}")
@@ -56,6 +54,48 @@ def remove_file(gateway: Gateway, store: str, file: str, *, delete: bool = False
                 gateway.delete(f"/v1/files/{entry.id}")
             return entry.id
     raise NotFound(f"There is no file {file!r} in {store!r}.")
+
+
+def readers(gateway: Gateway, store: str) -> list[str]:
+    """Return whom a store is shared with.
+
+    Raises:
+        NotFound: there is no such store.
+    """
+    return _readers(gateway.get(_shares(gateway, store)))
+
+
+def share(gateway: Gateway, store: str, reader: str) -> list[str]:
+    """Let a reader find what a store holds; return all whom it is shared with.
+
+    Raises:
+        NotFound: there is no such store.
+    """
+    return _readers(gateway.post(_shares(gateway, store), {"reader": reader}))
+
+
+def unshare(gateway: Gateway, store: str, reader: str) -> list[str]:
+    """Let a reader find nothing of a store any more; return all whom it is still shared with.
+
+    Raises:
+        NotFound: there is no such store.
+    """
+    return _readers(gateway.delete(f"{_shares(gateway, store)}/{quote(reader, safe='')}"))
+
+
+def _shares(gateway: Gateway, store: str) -> str:
+    return f"/api/vector_stores/{_known(gateway, store)}/shares"
+
+
+def _readers(body: object) -> list[str]:
+    return [one.reader for one in read(Share, body)]
+
+
+def _known(gateway: Gateway, store: str) -> str:
+    store_id = _find(gateway, store)
+    if store_id is None:
+        raise NotFound(f"You have no vector store {store!r}. `repertory knowledge list` shows them.")
+    return store_id
 
 
 def _find(gateway: Gateway, store: str) -> str | None:

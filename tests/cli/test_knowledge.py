@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from core.principal import Scope
@@ -55,6 +56,18 @@ def test_files_are_added_found_and_removed(server: Gateway, tmp_path: Path) -> N
     assert "Nothing was found" in repertory(server, "search", "cat", "--store", store).out
     assert repertory(server, "remove", "Animals", "cat.txt").code == 1
     assert repertory(server, "add", "Animals", str(cat), "--no-wait").code == 0
+
+
+def test_a_store_is_shared_and_unshared_by_its_name(server: Gateway) -> None:
+    assert "no vector store 'Rules'" in repertory(server, "share", "Rules", "everyone").err
+    key = {"authorization": f"Bearer {server.secret('admin', Scope.ADMIN)}"}
+    httpx.post(f"{server.base}/v1/vector_stores", json={"name": "Rules"}, headers=key).raise_for_status()
+
+    assert "by its owner, key:ada." in repertory(server, "share", "Rules", "key:ada").out
+    assert "by its owner, everyone, key:ada." in repertory(server, "share", "Rules", "everyone").out
+    assert repertory(server, "share", "Rules", "someone").code == 1
+    assert "by its owner, everyone." in repertory(server, "unshare", "Rules", "key:ada").out
+    assert "by its owner, everyone." in repertory(server, "shares", "Rules").out
 
 
 def test_status_names_the_files_of_folders_that_could_not_be_read(server: Gateway) -> None:
