@@ -4,9 +4,10 @@ from actions.action_set import ActionSet
 from actions.addresses import NetworkGrants
 from actions.approval import Approval, ApprovalState, Decision, arguments_hash
 from actions.approvals import Approvals
-from actions.config import ActionConfig, OperationChoice
+from actions.config import ActionConfig, OperationChoice, ServerChoice
 from actions.connections import Connections, SignIn
 from actions.connects import Connect, Connects
+from actions.documents import Documents, Offer
 from actions.errors import (
     AddressRefused,
     ArgumentsInvalid,
@@ -18,6 +19,7 @@ from actions.errors import (
 from actions.keyring import Keyring
 from actions.oauth import OAuthClient
 from actions.operation import Operation, SkippedOperation
+from actions.pins import Pins
 from actions.result import ActionResult
 from actions.sealing import Seal
 from actions.secret import Secret, secret_of
@@ -42,15 +44,19 @@ __all__ = [
     "Connects",
     "Decision",
     "DocumentInvalid",
+    "Documents",
     "Keyring",
     "NetworkGrants",
     "OAuthClient",
+    "Offer",
     "Operation",
     "OperationChoice",
+    "Pins",
     "Seal",
     "Secret",
     "SecretRefused",
     "Secrets",
+    "ServerChoice",
     "SignIn",
     "SignInFailed",
     "SkippedOperation",

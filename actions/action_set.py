@@ -1,6 +1,11 @@
 """What one persona may call: its operations, checked arguments, calls. The face of the feature."""
 
+import copy
+import json
+from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import anyio
@@ -10,21 +15,23 @@ from actions.addresses import NetworkGrants
 from actions.config import ActionConfig
 from actions.connects import Connect
 from actions.credentials import NO_CREDENTIALS
-from actions.document import load_document
+from actions.documents import Documents
 from actions.errors import ArgumentsInvalid, DocumentInvalid
 from actions.guard import GuardedTransport, Resolver, system_resolver
-from actions.importer import read_operations
 from actions.json_value import JsonObject
 from actions.keyring import Keyring, SecretUse
 from actions.oauth import OAuthClient
-from actions.operation import Operation, SkippedOperation
-from actions.request import prepare
+from actions.operation import Operation, Place, SkippedOperation
+from actions.request import PreparedRequest, prepare
 from actions.result import ActionResult
 from actions.sender import TIME_LIMIT_SECONDS, Sender
+from actions.template import Circumstances, fill, names_caller
 from actions.validation import validate_arguments
 from actions.vault import Secrets
-from core.clock import system_clock
+from core.clock import Clock, system_clock
 from core.ids import PersonaId, PrincipalId
+
+_IN_THE_URL = (Place.PATH, Place.QUERY)
 
 
 class ActionSet:
@@ -32,7 +39,8 @@ class ActionSet:
 
     Attributes:
         operations: what may be called, in the order of the persona file.
-        skipped: what the documents hold and cannot be offered, with reasons.
+        skipped: what the documents hold and is not offered, with reasons.
+        notices: what an operator should decide about the documents.
     """
 
     def __init__(
@@ -43,19 +51,25 @@ class ActionSet:
         sender: Sender,
         keyring: Keyring,
         skipped: Sequence[SkippedOperation] = (),
+        notices: Sequence[str] = (),
+        clock: Clock = system_clock,
     ) -> None:
         self.operations = tuple(operations)
         self.skipped = tuple(skipped)
+        self.notices = tuple(notices)
+        self._clock = clock
+        self._principal: PrincipalId | None = None
         self._persona = persona
         self._sender = sender
         self._keyring = keyring
         self._by_name = {operation.name: operation for operation in self.operations}
-        for operation in self.operations:
-            if self._by_name[operation.name] is not operation:
+        for name, count in Counter(operation.name for operation in self.operations).items():
+            if count > 1:
                 raise DocumentInvalid(
-                    f"The persona {str(persona)!r} has two operations named {operation.name!r}. "
+                    f"The persona {str(persona)!r} has two operations named {name!r}. "
                     "Give one of them another `name:`."
                 )
+        for operation in self.operations:
             if (use := self._secret_use(operation)) is not None:
                 keyring.check(use)
 
@@ -71,18 +85,22 @@ class ActionSet:
         keyring: Keyring | None = None,
         resolver: Resolver = system_resolver,
         time_limit: float = TIME_LIMIT_SECONDS,
+        documents: Documents | None = None,
+        clock: Clock = system_clock,
     ) -> "ActionSet":
         """Read the documents of a persona. Blocks; call it in a worker thread.
 
         Args:
-            configs: the documents, and what is taken of each.
-            root: where their paths start.
-            grants: private hosts that the settings allow.
-            secrets: the server's secrets.
-            persona: whose operations they are.
+            configs: the `actions` of the persona.
+            root: where paths of documents start.
+            grants: private addresses that may be reached.
+            secrets: all of the server.
+            persona: whose operations these are.
             keyring: hands the secrets out; by default one for this persona alone, without accounts of callers.
-            resolver: the guard's look-up, replaceable in tests.
+            resolver: looks hosts up.
             time_limit: seconds for one call.
+            documents: what was read and accepted before; absent: nothing, and nothing is kept.
+            clock: tells templates the day.
 
         Raises:
             DocumentInvalid: a document cannot be used.
@@ -92,17 +110,26 @@ class ActionSet:
         sender = Sender(GuardedTransport(grants, resolver=resolver), secrets, time_limit=time_limit)
 
         def fetch(url: str) -> str:
-            return anyio.run(sender.fetch, url)
+            with ThreadPoolExecutor(1) as thread:  # whoever loads may have an event loop in this one
+                return thread.submit(anyio.run, sender.fetch, url).result()
 
-        operations: list[Operation] = []
-        skipped: list[SkippedOperation] = []
-        for config in configs:
-            offered, left_out = read_operations(load_document(config.document, root=root, fetch=fetch), config)
-            operations.extend(offered)
-            skipped.extend(left_out)
-        if keyring is None:
-            keyring = Keyring(secrets, grants, OAuthClient(grants, system_clock, resolver=resolver))
-        return cls(operations, persona=persona, sender=sender, keyring=keyring, skipped=skipped)
+        source = documents or Documents(root)
+        imported = [source.load(config, fetch) for config in configs]
+        return cls(
+            [operation for one in imported for operation in one.operations],
+            persona=persona,
+            sender=sender,
+            keyring=keyring or Keyring(secrets, grants, OAuthClient(grants, clock, resolver=resolver)),
+            skipped=[skipped for one in imported for skipped in one.skipped],
+            notices=[notice for one in imported for notice in one.notices],
+            clock=clock,
+        )
+
+    def for_caller(self, principal: PrincipalId) -> "ActionSet":
+        """Return this set as `principal` calls it: whom templates of fixed arguments name."""
+        mine = copy.copy(self)
+        mine._principal = principal
+        return mine
 
     def get(self, name: str) -> Operation:
         """Return the operation `name`.
@@ -141,13 +168,26 @@ class ActionSet:
         return arguments
 
     def effect(self, name: str, arguments: JsonObject) -> str:
-        """Say what a call does: method and URL, without secrets.
+        """Say what a call does: method and URL, and what the persona adds elsewhere; without secrets.
 
         Raises:
             ArgumentsInvalid: the arguments do not fit.
         """
-        prepared = prepare(self.get(name), arguments)
-        return f"{prepared.method} {prepared.url}"
+        operation = self.get(name)
+        prepared = self.prepare(name, arguments)
+        url_names = {one.argument for one in operation.bindings if one.place in _IN_THE_URL}
+        added = {key: one for key, one in self._fixed(operation).items() if key not in url_names}
+        more = f" with {json.dumps(added, ensure_ascii=False)}" if added else ""
+        return f"{prepared.method} {prepared.url}{more}"
+
+    def prepare(self, name: str, arguments: JsonObject) -> PreparedRequest:
+        """Return the request of a call with checked arguments and what the persona fixes, without secrets.
+
+        Raises:
+            ArgumentsInvalid: the arguments do not fit.
+        """
+        operation = self.get(name)
+        return prepare(operation, {**arguments, **self._fixed(operation)})
 
     async def connect_first(self, name: str, principal: PrincipalId | None) -> Connect | None:
         """Return what `principal` must connect before the operation can be called; None where nothing is missing.
@@ -177,7 +217,7 @@ class ActionSet:
             name: of the operation.
             arguments: checked ones.
             idempotency_key: sent along with everything but reading.
-            principal: in whose name.
+            principal: whose account at the service is used, where the secret is one of each caller's.
 
         Raises:
             ArgumentsInvalid: the arguments do not fit.
@@ -186,22 +226,36 @@ class ActionSet:
             SignInFailed: no token could be had.
         """
         operation = self.get(name)
-        prepared = prepare(operation, arguments)
+        prepared = self.prepare(name, arguments)
         if idempotency_key is not None and operation.method != "GET":
             prepared.headers["Idempotency-Key"] = idempotency_key
-        use = self._secret_use(operation, principal)
+        use, selection = self._secret_use(operation, principal), operation.selection
         if use is None:
-            return await self._sender.send(prepared, NO_CREDENTIALS)
+            return await self._sender.send(prepared, NO_CREDENTIALS, selection=selection)
         credentials = await self._keyring.credentials(use)
-        result = await self._sender.send(prepared, credentials)
+        result = await self._sender.send(prepared, credentials, selection=selection)
         if result.status != httpx.codes.UNAUTHORIZED:
             return result
         renewed = await self._keyring.renewed(use, credentials)
-        return result if renewed is None else await self._sender.send(prepared, renewed)
+        return result if renewed is None else await self._sender.send(prepared, renewed, selection=selection)
 
     async def aclose(self) -> None:
         """Close the client."""
         await self._sender.aclose()
+
+    def _fixed(self, operation: Operation) -> JsonObject:
+        """Return the fixed arguments for this call.
+
+        Raises:
+            ArgumentsInvalid: they name the caller, and nobody calls.
+        """
+        if not operation.fixed:
+            return {}
+        today = datetime.fromtimestamp(self._clock(), UTC).date()
+        fixed = dict(operation.fixed)
+        if self._principal is None and names_caller(fixed):
+            raise ArgumentsInvalid(f"The action {operation.name!r} is only made for somebody who asks.")
+        return fill(fixed, Circumstances(self._principal or "", self._persona, today))
 
     def _secret_use(self, operation: Operation, principal: PrincipalId | None = None) -> SecretUse | None:
         if operation.secret is None:

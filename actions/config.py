@@ -2,7 +2,10 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
+
+from actions.selection import MAX_EXPRESSION, Selection
+from actions.template import check
 
 
 class OperationChoice(BaseModel):
@@ -22,8 +25,51 @@ class OperationChoice(BaseModel):
     ] = None
     consequential: Annotated[
         bool | None,
-        Field(description="Whether a person must approve each call; absent: as the document says."),
+        Field(
+            description="Whether a person must approve each call; absent: all but `GET`, or the document says so."
+        ),
     ] = None
+    fixed: dict[str, JsonValue] = Field(
+        default_factory=dict,
+        description="Arguments that the model never sees, by name; texts may hold `{principal.id}`, "
+        "`{persona.id}` and `{today}`.",
+    )
+    respond: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=MAX_EXPRESSION,
+            description="JMESPath: the part of a JSON answer that the model sees; absent: all of it.",
+        ),
+    ] = None
+
+    @field_validator("fixed")
+    @classmethod
+    def _templates(cls, value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        for one in value.values():
+            check(one)
+        return value
+
+    @field_validator("respond")
+    @classmethod
+    def _expression(cls, value: str | None) -> str | None:
+        if value is not None:
+            Selection(value)
+        return value
+
+
+class ServerChoice(BaseModel):
+    """Which of a document's `servers` is called, and what stands for the variables in its URL."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    choose: Annotated[
+        str | None,
+        Field(min_length=1, description="Its `url` or `description` in the document; absent: the first."),
+    ] = None
+    variables: dict[str, str] = Field(
+        default_factory=dict, description="Values of its variables; absent: the document's defaults."
+    )
 
 
 class ActionConfig(BaseModel):
@@ -34,13 +80,27 @@ class ActionConfig(BaseModel):
     document: Annotated[
         str, Field(min_length=1, description="OpenAPI 3.0 or 3.1 document: a path in the checkout, or a URL.")
     ]
-    server: Annotated[str | None, Field(description="Base URL to call instead of the document's `servers`.")] = (
-        None
-    )
+    document_sha256: Annotated[
+        str | None,
+        Field(
+            pattern="^[0-9a-f]{64}$",
+            description="Hash that the document must have; absent: a URL is pinned to what was first fetched.",
+        ),
+    ] = None
+    server: Annotated[
+        str | ServerChoice | None,
+        Field(description="Base URL to call instead of the document's `servers`, or which of them to call."),
+    ] = None
     operations: Annotated[
         tuple[str | OperationChoice, ...] | None,
         Field(min_length=1, description="The operations to offer; absent: all of the document."),
     ] = None
+    deny: Annotated[
+        tuple[str, ...],
+        Field(
+            description="Operations that are never offered: ids, `METHOD /path`, or patterns such as `DELETE *`."
+        ),
+    ] = ()
     secret: Annotated[
         str | None,
         Field(description="Name of a secret in the server's secrets file; never the secret itself."),

@@ -6,16 +6,14 @@ count each time they are used), may refer only to itself, and is checked against
 
 import itertools
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import yaml
-from jsonschema.exceptions import ValidationError
-from jsonschema_path import SchemaPath
-from openapi_spec_validator import OpenAPIV30SpecValidator, OpenAPIV31SpecValidator
-from openapi_spec_validator.validation.exceptions import DuplicateOperationIDError
+from jsonschema_rs import ValidationError, Validator, validator_for
+from openapi_spec_validator.schemas import schema_v30, schema_v31
 
 from actions.errors import DocumentInvalid
 from actions.json_value import JsonObject, JsonValue
@@ -30,6 +28,7 @@ _MAX_CHARACTERS = 10_000_000
 _MAX_NODES = 1_000_000
 _MAX_DEPTH = 100
 _MAX_REPORTED = 3
+_SCHEMAS = {"3.0": schema_v30, "3.1": schema_v31}
 _LITERAL = frozenset({"example", "examples", "default", "enum", "const"})
 _METHODS = frozenset({"get", "put", "post", "delete", "patch", "head", "options", "trace"})
 
@@ -48,22 +47,29 @@ class Document:
     url: str | None = None
 
 
-def load_document(source: str, *, root: Path, fetch: Callable[[str], str]) -> Document:
-    """Read and check the document at `source`: a path under `root`, or a URL, which `fetch` reads.
+def read_file(source: str, root: Path) -> str:
+    """Return the text of a document in the checkout.
 
     Raises:
-        DocumentInvalid: it cannot be read or used; the message names document, operation and place.
+        DocumentInvalid: it lies outside of `root`, or cannot be read.
     """
-    is_url = source.startswith(("http://", "https://"))
-    text = fetch(source) if is_url else _read_file(source, root)
-    return Document(source, parse_document(text, source), source if is_url else None)
+    path = (root / source).resolve()
+    if not path.is_relative_to(root.resolve()):
+        raise DocumentInvalid(f"The document {source!r} lies outside of {str(root)!r}. Move it inside.")
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise DocumentInvalid(
+            f"The document {source!r} cannot be read ({reason}). Paths start at {str(root)!r}."
+        ) from error
 
 
 def parse_document(text: str, name: str) -> JsonObject:
     """Parse and check `text`, JSON or YAML.
 
     Raises:
-        DocumentInvalid: see `load_document`.
+        DocumentInvalid: it cannot be used; the message names document, operation and place.
     """
     if len(text) > _MAX_CHARACTERS:
         raise DocumentInvalid(f"The document {name!r} is longer than {_MAX_CHARACTERS:,} characters. Cut it down.")
@@ -123,51 +129,33 @@ class _Plain:
         )
 
 
-def _read_file(source: str, root: Path) -> str:
-    path = (root / source).resolve()
-    if not path.is_relative_to(root.resolve()):
-        raise DocumentInvalid(f"The document {source!r} lies outside of {str(root)!r}. Move it inside.")
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise DocumentInvalid(
-            f"The document {source!r} cannot be read ({reason}). Paths start at {str(root)!r}."
-        ) from error
-
-
 def _check(content: JsonObject, name: str) -> None:
+    """Check the document against the schema that its version of OpenAPI publishes.
+
+    What the schema cannot say (a path's parameters, valid schemas in 3.1) is said of each operation alone.
+    """
     version = content.get("openapi")
-    kinds = {"3.0": OpenAPIV30SpecValidator, "3.1": OpenAPIV31SpecValidator}
-    kind = kinds.get(version[:3]) if isinstance(version, str) else None
-    if kind is None:
+    schema = _SCHEMAS.get(version[:3]) if isinstance(version, str) else None
+    if schema is None:
         found = f"openapi {version!r}" if version is not None else f"swagger {content.get('swagger')!r}"
         raise DocumentInvalid(f"The document {name!r} says {found}. Convert it to OpenAPI 3.0 or 3.1 first.")
-    # No handlers: nothing outside of the document is ever read.
-    problems = _problems(kind(SchemaPath.from_dict(content, handlers={})), name)
+    errors = itertools.islice(_validator(str(version)[:3]).iter_errors(content), _MAX_REPORTED)
+    problems = [_describe(error) for error in errors]
     if problems:
         raise DocumentInvalid(f"The document {name!r} is not valid OpenAPI {version}: {' '.join(problems)}")
 
 
-def _problems(validator: OpenAPIV30SpecValidator | OpenAPIV31SpecValidator, name: str) -> list[str]:
-    """Check the shape first; the rules beyond it stumble over a document that lacks it."""
-    shape = itertools.islice(validator.schema_validator.iter_errors(validator.schema), _MAX_REPORTED)
-    problems = [_describe(error) for error in shape]
-    try:
-        if problems:
-            return problems
-        # Equal ids are no problem: our names are unique whatever the ids are.
-        rules = (error for error in validator.iter_errors() if not isinstance(error, DuplicateOperationIDError))
-        return [_describe(error) for error in itertools.islice(rules, _MAX_REPORTED)]
-    except (LookupError, TypeError, AttributeError, ValueError, RecursionError) as error:
-        raise DocumentInvalid(f"The document {name!r} cannot be checked: {error!r:.200}. Simplify it.") from error
+@cache
+def _validator(version: str) -> Validator:
+    """Return the compiled schema of a version; making it takes a while."""
+    return validator_for(dict(_SCHEMAS[version]))
 
 
 def _describe(error: ValidationError) -> str:
     closest = error
-    while closest.context:
-        closest = max(closest.context, key=lambda inner: ("$ref" not in inner.message, len(inner.absolute_path)))
-    place = [str(part) for part in closest.absolute_path]
+    while inner := [one for branch in getattr(closest.kind, "context", None) or () for one in branch]:
+        closest = max(inner, key=lambda one: ("$ref" not in one.message, len(one.instance_path)))
+    place = [str(part) for part in closest.instance_path]
     where = "/".join(place) or "the top"
     if len(place) > 2 and place[0] == "paths" and place[2] in _METHODS:
         where = f"{place[2].upper()} {place[1]}" + (f", {'/'.join(place[3:])}" if place[3:] else "")

@@ -7,11 +7,10 @@ arguments that are decoded under the operation's schema. Training data and servi
 import json
 from collections.abc import Sequence
 
-from actions.json_value import JsonObject, JsonValue
+from actions.decoding import decodable
+from actions.json_value import JsonObject
 from actions.naming import NOTHING
 from actions.operation import Operation
-
-_UNDECODABLE = frozenset({"uniqueItems", "multipleOf", "format", "default"})
 
 
 def catalogue(operations: Sequence[Operation]) -> str:
@@ -48,7 +47,7 @@ def correction_prompt(name: str, problem: str) -> str:
 
 def arguments_format(operation: Operation) -> JsonObject:
     """Return the `response_format` under which the arguments are decoded."""
-    schema = _decodable(operation.parameters)
+    schema, _ = decodable(operation.parameters)
     return {"type": "json_schema", "json_schema": {"name": operation.name, "schema": schema}}
 
 
@@ -60,20 +59,3 @@ def call_text(name: str, arguments: JsonObject) -> str:
 def result_prompt(name: str, result_text: str) -> str:
     """Return the user message that carries a result, which the caller has fenced."""
     return f"# Result of {name}\n{result_text}\n\nAnswer the request with this result."
-
-
-def _decodable(schema: JsonValue) -> JsonValue:
-    """Leave out what grammars cannot enforce; `ActionSet.validate` still checks it."""
-    if isinstance(schema, list):
-        return [_decodable(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    kept: JsonObject = {}
-    for key, value in schema.items():
-        if key == "properties" and isinstance(value, dict):
-            kept[key] = {name: _decodable(item) for name, item in value.items()}
-        elif key in {"enum", "const", "required"}:
-            kept[key] = value
-        elif key not in _UNDECODABLE:
-            kept[key] = _decodable(value)
-    return kept

@@ -1,23 +1,33 @@
 """From a checked document to operations. Owns the mapping; must never know the network or a model's answer.
 
-What cannot be mapped yet (cookies, `deepObject`, forms) makes an operation skipped with a reason when it is
-required, and is left out when it is optional: a call is never made with a place guessed.
+What cannot be mapped (a picture in a form, a style where it does not belong) makes an operation skipped with a
+reason when it is required, and is left out with a note when it is optional: a call is never made with a place
+guessed.
 """
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
-from actions.arguments import Arguments, Unsupported, read_body, read_parameters
+from jsonschema import Draft202012Validator
+from jsonschema_rs import ValidationError, meta
+
+from actions import template
+from actions.arguments import Arguments, Unsupported
 from actions.config import ActionConfig, OperationChoice
 from actions.document import Document
 from actions.errors import DocumentInvalid
 from actions.json_value import JsonObject
 from actions.naming import unique_names
 from actions.operation import Operation, SkippedOperation
+from actions.parameters import read_parameters
 from actions.pointer import resolve_object
-from actions.schema import SchemaReader
+from actions.request_body import read_body
+from actions.schema import Definitions, SchemaReader, closed
+from actions.selection import Selection
 from actions.servers import base_url
 from actions.text import MAX_DESCRIPTION, one_line
 
+_SHOWN = 3
 _METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -40,6 +50,11 @@ class _Found:
         operation_id = self.operation.get("operationId")
         return operation_id if isinstance(operation_id, str) and operation_id else self.key
 
+    @property
+    def names(self) -> tuple[str, str, str]:
+        """What the persona may call it."""
+        return self.title, self.key, self.name
+
 
 def read_operations(
     document: Document, config: ActionConfig
@@ -50,14 +65,21 @@ def read_operations(
         DocumentInvalid: the persona names an operation that the document lacks or that cannot be offered.
     """
     found = _find(document)
+    denied = _denied(found, config, document)
     choices = config.choices
     chosen = [(item, OperationChoice(id=item.title)) for item in found]
     if choices is not None:
         chosen = [(_pick(found, choice, document), choice) for choice in choices]
-    operations, skipped = [], []
+    operations, skipped = (
+        [],
+        [SkippedOperation(one.title, "the persona denies it", denied=True) for one in denied.values()],
+    )
+    definitions = Definitions(document.content, document.name)
     for item, choice in chosen:
+        if item.key in denied:
+            continue
         try:
-            operations.append(_operation(document, config, item, choice))
+            operations.append(_operation(document, config, item, choice, SchemaReader(definitions)))
         except Unsupported as error:
             if choices is not None:
                 raise DocumentInvalid(
@@ -97,16 +119,35 @@ def _pick(found: list[_Found], choice: OperationChoice, document: Document) -> _
     raise DocumentInvalid(f"The document {document.name!r} has no operation {choice.id!r}. It has: {known}.")
 
 
-def _operation(document: Document, config: ActionConfig, item: _Found, choice: OperationChoice) -> Operation:
-    reader = SchemaReader(document.content, document.name)
+def _denied(found: list[_Found], config: ActionConfig, document: Document) -> dict[str, _Found]:
+    """Return by key what the persona denies; a pattern may fit nothing yet, a name may not."""
+    denied: dict[str, _Found] = {}
+    for entry in config.deny:
+        if "*" in entry or "?" in entry:
+            matching = [one for one in found if any(fnmatchcase(name, entry) for name in one.names)]
+        else:
+            matching = [one for one in found if entry in one.names]
+            if not matching:
+                _pick(found, OperationChoice(id=entry), document)
+        denied |= {one.key: one for one in matching}
+    return denied
+
+
+def _operation(
+    document: Document, config: ActionConfig, item: _Found, choice: OperationChoice, reader: SchemaReader
+) -> Operation:
     arguments = Arguments()
     read_parameters(document, reader, (item.item, item.operation), item.path, arguments)
     media_type = read_body(document, reader, item.operation, arguments)
+    _check_fixed(choice, arguments, document)
+    definitions = reader.definitions()
+    parameters = arguments.schema(definitions, without=choice.fixed)
+    _check_schema(parameters)
     return Operation(
         name=choice.name or item.name,
         title=item.title,
         description=choice.description or _description(item),
-        parameters=arguments.schema(),
+        parameters=parameters,
         consequential=_consequential(item, choice),
         method=item.method.upper(),
         server=base_url(document, config.server, (item.operation, item.item, document.content)),
@@ -114,7 +155,52 @@ def _operation(document: Document, config: ActionConfig, item: _Found, choice: O
         bindings=tuple(arguments.bindings),
         media_type=media_type,
         secret=config.secret,
+        strict=arguments.strict_schema(definitions, without=choice.fixed),
+        fixed=choice.fixed,
+        selection=Selection(choice.respond) if choice.respond is not None else None,
+        notes=(*arguments.notes, *_notes(reader)),
     )
+
+
+def _notes(reader: SchemaReader) -> list[str]:
+    notes = []
+    if reader.deep:
+        names = [repr(reference.rpartition("/")[2]) for reference in reader.deep]
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        notes.append(
+            f"what lies deep in {', '.join(names[:_SHOWN])}{more} is decoded freely, and checked whole afterwards"
+        )
+    if reader.is_cut:
+        notes.append("its schema is very deep or large: what lies deepest is left to the service")
+    return notes
+
+
+def _check_schema(schema: JsonObject) -> None:
+    try:
+        meta.validate(schema)
+    except ValidationError as error:
+        place = "/".join(str(part) for part in error.instance_path)
+        raise Unsupported(f"its schema is not valid: at {place}: {error.message[:200]}") from error
+
+
+def _check_fixed(choice: OperationChoice, arguments: Arguments, document: Document) -> None:
+    """Check that the persona fixes arguments that there are, with values that they may have."""
+    for name, value in choice.fixed.items():
+        if name not in arguments.properties:
+            known = ", ".join(arguments.properties) or "none"
+            raise DocumentInvalid(
+                f"The operation {choice.id!r} of {document.name!r} has no argument {name!r} to fix. "
+                f"It has: {known}."
+            )
+        schema = arguments.properties[name]
+        if template.is_template(value) or not isinstance(schema, dict):
+            continue  # known only at the call; its place encodes it, and the service judges it
+        problem = next(Draft202012Validator(closed(schema)).iter_errors(template.literal(value)), None)
+        if problem is not None:
+            raise DocumentInvalid(
+                f"The operation {choice.id!r} of {document.name!r} cannot have {name!r} fixed so: "
+                f"{problem.message[:200]}."
+            )
 
 
 def _description(item: _Found) -> str:
@@ -126,7 +212,7 @@ def _description(item: _Found) -> str:
 
 
 def _consequential(item: _Found, choice: OperationChoice) -> bool:
+    """Follow the operator; a document's own word can only make an operation stricter, since anybody wrote it."""
     if choice.consequential is not None:
         return choice.consequential
-    stated = item.operation.get("x-openai-isConsequential")
-    return stated if isinstance(stated, bool) else item.method != "get"
+    return item.method != "get" or item.operation.get("x-openai-isConsequential") is True

@@ -18,8 +18,8 @@ def unique_names(operations: Sequence[tuple[str, str]]) -> list[str]:
     """Name operations, given as (id, key) pairs whose keys are unique (`METHOD /path`).
 
     An id that is a legal name is kept. What had to be changed and then meets another name, is too long,
-    or says "none", gets six characters of a hash over its key: so neither the order of the document
-    nor an operation added to it renames another.
+    or says "none", gets six characters of a hash over its key. So the order of the document renames nothing, and
+    an operation that is added renames at most one whose illegal id comes to the same name.
     """
     plain = [_legal(operation_id) for operation_id, _ in operations]
     counts = Counter(name.lower() for name in plain)

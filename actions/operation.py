@@ -1,9 +1,11 @@
 """An operation that a model may call, and where each argument goes in the HTTP request."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from actions.json_value import JsonObject
+from actions.json_value import JsonObject, JsonValue
+from actions.selection import Selection
 
 
 class Place(StrEnum):
@@ -12,16 +14,35 @@ class Place(StrEnum):
     PATH = "path"
     QUERY = "query"
     HEADER = "header"
+    COOKIE = "cookie"
     BODY_FIELD = "body_field"
     BODY = "body"
 
 
-class Encoding(StrEnum):
-    """How an argument's value is written; each style of OpenAPI that is learned adds a member."""
+class Style(StrEnum):
+    """How a value is written: the styles of OpenAPI's Parameter Object, and JSON."""
 
-    REPEATED = "repeated"
-    COMMA = "comma"
+    SIMPLE = "simple"
+    LABEL = "label"
+    MATRIX = "matrix"
+    FORM = "form"
+    SPACE_DELIMITED = "spaceDelimited"
+    PIPE_DELIMITED = "pipeDelimited"
+    DEEP_OBJECT = "deepObject"
     JSON = "json"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """How a field travels in a multipart body.
+
+    Attributes:
+        media_type: its content type, or None for a plain field.
+        is_file: it carries a file name, as files of a form do.
+    """
+
+    media_type: str | None = None
+    is_file: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +52,16 @@ class Binding:
     Attributes:
         argument: the name in the operation's `parameters`.
         name: the name on the wire.
+        explode: each item or property is written by itself.
+        part: for a field of a multipart body.
     """
 
     argument: str
     place: Place
     name: str
-    encoding: Encoding = Encoding.REPEATED
+    style: Style = Style.FORM
+    explode: bool = True
+    part: Part = Part()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +78,11 @@ class Operation:
         path: the document's path with `{placeholders}`.
         media_type: content type of the body, or None without a body.
         secret: name of the secret that is sent along, if any.
+        strict: what arguments are checked against where `parameters` had to be left open (recursion), with
+            local `$ref`; None: `parameters` says it all.
+        fixed: arguments that the persona sets and the model never sees; texts may be templates.
+        selection: the part of an answer that the model sees; None: all of it.
+        notes: what differs from the document, for people.
     """
 
     name: str
@@ -66,11 +96,20 @@ class Operation:
     bindings: tuple[Binding, ...]
     media_type: str | None = None
     secret: str | None = None
+    strict: JsonObject | None = None
+    fixed: Mapping[str, JsonValue] = field(default_factory=dict)
+    selection: Selection | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class SkippedOperation:
-    """An operation of the document that cannot be offered, and why."""
+    """An operation of the document that is not offered, and why.
+
+    Attributes:
+        denied: the persona does not want it; else it cannot be offered.
+    """
 
     title: str
     reason: str
+    denied: bool = False

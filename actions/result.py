@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from actions.selection import Selection, SelectionFailed
 from actions.text import MAX_CHARACTERS, cut
 
 _ANSWERED_FOR_ANOTHER = frozenset({502, 504})
@@ -32,6 +33,16 @@ def answered(status: int, body: str) -> ActionResult:
         return ActionResult(cut(text, MAX_CHARACTERS), status, ok=True)
     text = f"The service answered with status {status}" + (f":\n{body}" if body else " and no explanation.")
     return ActionResult(cut(text, MAX_CHARACTERS), status, ok=False, certain=status not in _ANSWERED_FOR_ANOTHER)
+
+
+def answered_in_part(status: int, body: str, selection: Selection) -> ActionResult:
+    """Word an answer of which only the part that `selection` picks is shown; a refusal is shown whole. Blocks."""
+    if not 200 <= status < 300 or not body.strip():
+        return answered(status, body)
+    try:
+        return answered(status, selection.pick(body))
+    except SelectionFailed as error:
+        return answered(status, f"The service answered with status {status}, and {error}.")
 
 
 def unanswered(text: str, *, certain: bool) -> ActionResult:

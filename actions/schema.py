@@ -1,9 +1,12 @@
 """Schemas of an OpenAPI document as plain JSON Schema: references inlined, `allOf` merged, one dialect.
 
-Owns the rewriting; must never know operations. Recursion ends in an open schema, so that a result is
-always finite. `pattern` is left out: it is written in another dialect of regular expressions, and a
-hostile one could stall the server; the service itself checks it.
+Owns the rewriting; must never know operations. Where a schema refers to itself, or reaches too deep, a mark is
+left, a `$ref` into the document's definitions: `closed` takes it away, so that what is decoded is finite and
+small, and `strict` keeps it, so that what is checked is whole. `pattern` is left out: it is written in another
+dialect of regular expressions, and a hostile one could stall the server; the service itself checks it.
 """
+
+from jsonschema_rs import meta
 
 from actions.json_value import JsonObject, JsonValue
 from actions.merge import merge
@@ -11,22 +14,66 @@ from actions.pointer import look_up
 from actions.text import MAX_PARAMETER_DESCRIPTION, one_line
 
 _KEPT = frozenset(
-    {"enum", "const", "format", "default"}
+    {"enum", "const", "format", "default", "contentMediaType", "contentEncoding"}
     | {"minLength", "maxLength", "minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties"}
     | {"minimum", "maximum", "multipleOf"}
 )
 _MAX_DEPTH = 12
 _MAX_NODES = 3_000
 _MAX_REPEATS = 2
+_MAX_REFERENCES = 4
+_LITERAL = frozenset({"enum", "const", "default", "required"})
+
+
+class Definitions:
+    """The schemas of one document that marks refer to, each read once: its own references are marks, too.
+
+    Attributes:
+        schemas: by the names in marks; all operations of the document share it.
+    """
+
+    def __init__(self, document: JsonObject, name: str) -> None:
+        self.document = document
+        self.name = name
+        self.schemas: JsonObject = {}
+        self._names: dict[str, str] = {}
+        self._waiting: list[str] = []
+
+    def mark(self, reference: str) -> str:
+        """Return the mark of `reference`."""
+        if reference not in self._names:
+            self._names[reference] = str(len(self._names))
+            self._waiting.append(reference)
+        return f"#/$defs/{self._names[reference]}"
+
+    def read(self) -> JsonObject:
+        """Return the schemas of all marks, reading those that were left since."""
+        while self._waiting:
+            reference = self._waiting.pop()
+            schema = SchemaReader(self, most_references=0).read(look_up(self.document, reference, self.name))
+            usable = meta.is_valid(schema)  # what is not is left to the service
+            self.schemas[self._names[reference]] = schema if usable else {}
+        return self.schemas
 
 
 class SchemaReader:
-    """Rewrites schemas of one document; a fresh budget for each operation keeps a hostile one small."""
+    """Rewrites schemas of one document; a fresh budget for each operation keeps a hostile one small.
 
-    def __init__(self, document: JsonObject, name: str) -> None:
-        self._document = document
-        self._name = name
+    Attributes:
+        deep: the references at which marks were left.
+        is_cut: something was too deep or too large, and is left to the service.
+    """
+
+    def __init__(self, definitions: Definitions, *, most_references: int = _MAX_REFERENCES) -> None:
+        self._definitions = definitions
+        self._most_references = most_references
         self._nodes = 0
+        self.deep: dict[str, None] = {}
+        self.is_cut = False
+
+    def definitions(self) -> JsonObject:
+        """Return the schemas that marks refer to, those of other operations, too; empty without a mark."""
+        return self._definitions.read() if self.deep else {}
 
     def read(self, schema: JsonValue) -> JsonObject:
         """Return `schema` as self-contained JSON Schema."""
@@ -37,13 +84,14 @@ class SchemaReader:
         if not isinstance(schema, dict):
             return {"not": {}} if schema is False else {}
         if self._nodes > _MAX_NODES or depth > _MAX_DEPTH:
+            self.is_cut = True
             return _open(schema)
         parts = [self._own(schema, trail, depth)]
         reference = schema.get("$ref")
         if isinstance(reference, str):
-            target = look_up(self._document, reference, self._name)
-            if trail.count(reference) >= _MAX_REPEATS:
-                parts.append(_open(target))
+            target = look_up(self._definitions.document, reference, self._definitions.name)
+            if len(trail) >= self._most_references or trail.count(reference) >= _MAX_REPEATS:
+                parts.append({**_open(target), "$ref": self._mark(reference)})
             else:
                 parts.append(self._read(target, (*trail, reference), depth + 1))
         members = schema.get("allOf")
@@ -53,6 +101,10 @@ class SchemaReader:
         for part in parts[1:]:
             result = merge(result, part)
         return _nullable(result) if schema.get("nullable") is True else result
+
+    def _mark(self, reference: str) -> str:
+        self.deep[reference] = None
+        return self._definitions.mark(reference)
 
     def _own(self, schema: JsonObject, trail: tuple[str, ...], depth: int) -> JsonObject:
         result: JsonObject = {key: value for key, value in schema.items() if key in _KEPT}
@@ -92,6 +144,26 @@ class SchemaReader:
                 result["required"] = names
 
 
+def closed(schema: JsonObject) -> JsonObject:
+    """Return `schema` without its marks: open where it refers to itself."""
+    return {key: _closed(key, value) for key, value in schema.items() if key != "$ref"}
+
+
+def strict(schema: JsonObject, definitions: JsonObject) -> JsonObject:
+    """Return `schema` with what its marks refer to."""
+    return {**schema, "$defs": definitions}
+
+
+def _closed(key: str, value: JsonValue) -> JsonValue:
+    if key in _LITERAL:
+        return value
+    if key == "properties" and isinstance(value, dict):
+        return {name: closed(one) if isinstance(one, dict) else one for name, one in value.items()}
+    if isinstance(value, list):
+        return [closed(one) if isinstance(one, dict) else one for one in value]
+    return closed(value) if isinstance(value, dict) else value
+
+
 def _is_read_only(schema: JsonValue) -> bool:
     return isinstance(schema, dict) and schema.get("readOnly") is True
 
@@ -115,12 +187,12 @@ def _bounds(schema: JsonObject, result: JsonObject) -> None:
 
 def _nullable(schema: JsonObject) -> JsonObject:
     kind = schema.get("type")
-    if isinstance(kind, str) and "const" not in schema:
+    if isinstance(kind, str) and "const" not in schema and "$ref" not in schema:
         result: JsonObject = {**schema, "type": [kind, "null"]}
         values = schema.get("enum")
         if isinstance(values, list) and None not in values:
             result["enum"] = [*values, None]
         return result
-    if isinstance(kind, list) or not schema:
+    if (isinstance(kind, list) and "$ref" not in schema) or not schema:
         return schema
     return {"anyOf": [schema, {"type": "null"}]}

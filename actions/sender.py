@@ -9,13 +9,15 @@ import httpx
 from actions.credentials import NO_CREDENTIALS, CredentialedTransport, Credentials
 from actions.errors import AddressRefused, DocumentInvalid
 from actions.request import PreparedRequest
-from actions.result import ActionResult, answered, unanswered
+from actions.result import ActionResult, answered, answered_in_part, unanswered
+from actions.selection import Selection
 from actions.text import MAX_CHARACTERS
 from actions.vault import Secrets
 
 TIME_LIMIT_SECONDS = 45.0
 _MAX_REDIRECTS = 3
 _MAX_BYTES = 4 * MAX_CHARACTERS + 8_192  # beyond what is kept, so that a secret on the edge is seen whole
+_MAX_SELECTED_BYTES = 4_000_000  # of which a part is picked
 _MAX_DOCUMENT_BYTES = 20_000_000
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
@@ -50,13 +52,16 @@ class Sender:
             headers={"User-Agent": "Repertory", "Accept-Encoding": "identity", "Connection": "close"},
         )
 
-    async def send(self, prepared: PreparedRequest, credentials: Credentials) -> ActionResult:
+    async def send(
+        self, prepared: PreparedRequest, credentials: Credentials, *, selection: Selection | None = None
+    ) -> ActionResult:
         """Send, and word whatever happens for the model; raises nothing of the network."""
+        most = _MAX_BYTES if selection is None else _MAX_SELECTED_BYTES
         if prepared.content is not None and len(prepared.content) > 4 * MAX_CHARACTERS:
             return unanswered(f"The request is longer than {MAX_CHARACTERS:,} characters.", certain=True)
         try:
             with anyio.fail_after(self._time_limit):
-                answer = await self._round_trip(prepared, credentials, _MAX_BYTES)
+                answer = await self._round_trip(prepared, credentials, most)
         except AddressRefused as error:
             return unanswered(f"The service may not be called. {error.message}", certain=True)
         except _NEVER_SENT:
@@ -67,7 +72,13 @@ class Sender:
         except (httpx.HTTPError, OSError):
             text = "The connection to the service broke."
             return unanswered(f"{text} It is not known whether it did what was asked.", certain=False)
-        return answered(answer.status, self._secrets.hide(answer.body, *credentials.values))
+        if selection is None:
+            return answered(answer.status, self._secrets.hide(answer.body, *credentials.values))
+        return await anyio.to_thread.run_sync(
+            lambda: answered_in_part(
+                answer.status, self._secrets.hide(answer.body, *credentials.values), selection
+            )
+        )
 
     async def fetch(self, url: str) -> str:
         """Return the text at `url`, an OpenAPI document.

@@ -29,7 +29,9 @@ def validate_arguments(operation: Operation, arguments_json: str) -> JsonObject:
         raise ArgumentsInvalid(f"The arguments are not JSON ({error}). Write one JSON object.") from error
     if not isinstance(arguments, dict):
         raise ArgumentsInvalid('The arguments must be one JSON object such as {} or {"name": "value"}.')
-    errors = sorted(Draft202012Validator(operation.parameters).iter_errors(arguments), key=_place)
+    errors = sorted(
+        Draft202012Validator(operation.strict or operation.parameters).iter_errors(arguments), key=_place
+    )
     if errors:
         sentences = list(dict.fromkeys(_sentence(error) for error in errors))
         raise ArgumentsInvalid(" ".join(sentences[:_MAX_REPORTED]))

@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 
 from benchmarks import (
+    actions,
     answers,
     cache,
     embedding,
@@ -36,6 +37,7 @@ SECTIONS: tuple[Section, ...] = (
     *lora.SECTIONS,
     follow_ups.SECTION,
     answers.SECTION,
+    actions.SECTION,
     quality.SECTION,
     vectors.SECTION,
     words.SECTION,

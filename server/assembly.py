@@ -1,15 +1,15 @@
 """Putting the services together from settings and the parts that live longer than a request."""
 
-from pathlib import Path
-
 from actions import (
     ActionSet,
     Approvals,
     Connections,
     Connects,
+    Documents,
     Keyring,
     NetworkGrants,
     OAuthClient,
+    Pins,
     Seal,
     Secrets,
     Tokens,
@@ -62,7 +62,8 @@ def assemble(
     """
     keys = Keys(database, clock)
     connections, keyring = _connections(settings, database, clock)
-    personas = PersonaLibrary(settings.personas_dir, action_loader(settings, keyring), clock)
+    load = action_loader(settings, keyring)
+    personas = PersonaLibrary(settings.personas_dir, load, clock, pins=settings.documents_dir)
     parser = Parser(Limits(scan_seconds=settings.scan_seconds, scan_threads=settings.scan_threads))
     sizes = IndexSizes(least_recall=settings.index_recall)
     knowledge = Knowledge(
@@ -121,6 +122,11 @@ def _uploads(
     )
 
 
+def documents_of(settings: Settings) -> Documents:
+    """Return the OpenAPI documents of personas: those of the checkout, and what was accepted of URLs."""
+    return Documents(settings.knowledge_root, Pins(settings.documents_dir))
+
+
 def _connections(settings: Settings, database: Database, clock: Clock) -> tuple[Connections, Keyring]:
     """Return the accounts of callers at other services, and what hands out all credentials."""
     grants, secrets, seal = (
@@ -137,21 +143,30 @@ def _secrets(settings: Settings) -> Secrets:
     return Secrets.read(settings.secrets_file) if settings.secrets_file else Secrets.none()
 
 
-def action_loader(settings: Settings, keyring: Keyring | None = None) -> LoadActions:
+def action_loader(
+    settings: Settings, keyring: Keyring | None = None, documents: Documents | None = None
+) -> LoadActions:
     """Return what reads a persona's OpenAPI documents, within the network and secrets that settings grant.
 
     Args:
         settings: of this server.
         keyring: hands out credentials; without one, what is loaded can be looked at, and called where no caller's
             account is needed.
+        documents: where they are read and kept; by default those of the settings.
     """
     grants = NetworkGrants.parse(settings.private_hosts)
     secrets = _secrets(settings) if keyring is None else keyring.secrets
-    root: Path = settings.knowledge_root
+    source = documents or documents_of(settings)
 
     def load(spec: PersonaSpec) -> ActionSet:
         return ActionSet.load(
-            spec.actions, root=root, grants=grants, secrets=secrets, persona=PersonaId(spec.id), keyring=keyring
+            spec.actions,
+            root=settings.knowledge_root,
+            grants=grants,
+            secrets=secrets,
+            persona=PersonaId(spec.id),
+            keyring=keyring,
+            documents=source,
         )
 
     return load

@@ -197,6 +197,11 @@ class Settings(BaseSettings):
         return self.data_dir / "blobs"
 
     @property
+    def documents_dir(self) -> Path:
+        """What was accepted of OpenAPI documents from URLs."""
+        return self.data_dir / "documents"
+
+    @property
     def logs_dir(self) -> Path:
         """Where child processes write their logs."""
         return self.data_dir / "logs"

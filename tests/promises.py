@@ -149,15 +149,41 @@ PROMISES = (
     ),
     Promise(
         "approvals",
-        "Everything else is *consequential*, unless the document or the persona says otherwise: it waits for a "
-        "person, and is then made once, with exactly the arguments that were shown.",
+        "Everything else is *consequential*, unless the persona says otherwise: it waits for a person, and is "
+        "then made once, with exactly the arguments that were shown.",
         (
-            "tests/actions/test_documents.py::test_consequential_follows_overlay_then_document_then_method",
+            "tests/actions/test_documents.py"
+            "::test_a_document_can_only_make_an_operation_stricter_and_the_overlay_alone_loosens",
             "tests/server/test_actions.py::test_a_consequential_action_waits_and_then_is_carried_out_once",
             "tests/server/test_actions.py::test_a_native_consequential_call_waits_too",
             "tests/actions/test_approvals.py::test_an_approval_is_not_claimed_for_another_effect",
             "tests/actions/test_approvals.py::test_of_many_threads_exactly_one_claims",
             "tests/engine/test_clients.py::test_a_ticket_is_searched_at_once_and_filed_after_approval",
+        ),
+    ),
+    Promise(
+        "only-stricter",
+        "What a document says of itself can only make it stricter.",
+        (
+            "tests/actions/test_documents.py"
+            "::test_a_document_can_only_make_an_operation_stricter_and_the_overlay_alone_loosens",
+        ),
+    ),
+    Promise(
+        "any-document",
+        "Any OpenAPI 3.0 or 3.1 document will do, JSON or YAML, also the one that FastAPI writes: parameters in "
+        "path, query, header and cookie in every style of the specification, bodies as JSON, forms, multipart "
+        "forms with files as text, and plain text.",
+        ("tests/actions/test_styles.py", "tests/actions/test_bodies.py", "tests/actions/test_round_trips.py"),
+    ),
+    Promise(
+        "pinned-documents",
+        "A document from a URL is pinned: when the address holds another one, the accepted one goes on serving "
+        "and you are asked.",
+        (
+            "tests/actions/test_pins.py"
+            "::test_a_changed_document_waits_for_the_operator_and_the_accepted_one_serves",
+            "tests/cli/test_actions.py::test_a_changed_document_fails_the_check_and_is_taken_by_accept",
         ),
     ),
     Promise(

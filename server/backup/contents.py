@@ -14,10 +14,12 @@ KEYS = "oauth.keys"
 
 ADAPTERS = "adapters"
 BLOBS = "blobs"
+DOCUMENTS = "documents"
 
 _ADAPTER_FILE = re.compile(
     rf"{ADAPTERS}/[a-z0-9][a-z0-9-]{{0,63}}/[1-9][0-9]{{0,8}}/[A-Za-z0-9_][A-Za-z0-9._-]{{0,99}}"
 )
+_DOCUMENT = re.compile(rf"{DOCUMENTS}/[0-9a-f]{{64}}(\.json)?")
 _BLOB = re.compile(rf"{BLOBS}/[0-9a-f]{{2}}/[0-9a-f]{{64}}")
 
 
@@ -52,7 +54,7 @@ class Manifest(BaseModel):
 
 def may_hold(name: str) -> bool:
     """Tell whether a file of this name belongs into a backup; no path outside of the folder does."""
-    inside = _ADAPTER_FILE.fullmatch(name) or _BLOB.fullmatch(name)
+    inside = _ADAPTER_FILE.fullmatch(name) or _BLOB.fullmatch(name) or _DOCUMENT.fullmatch(name)
     return name in (DATABASE, ADMIN_KEY, MANIFEST) or inside is not None
 
 

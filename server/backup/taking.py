@@ -1,6 +1,6 @@
 """Taking a backup, with or without a running server.
 
-It has a consistent database, and the adapters and uploads that this names.
+It has a consistent database, the adapters and uploads that this names, and the accepted OpenAPI documents.
 Changes nothing in the data directory. The archive gets its name once it is whole.
 """
 
@@ -23,10 +23,12 @@ from server.backup.contents import (
     ADMIN_KEY,
     BLOBS,
     DATABASE,
+    DOCUMENTS,
     FORMAT,
     MANIFEST,
     FileEntry,
     Manifest,
+    may_hold,
     this_release,
 )
 
@@ -99,6 +101,14 @@ def _write(data_dir: Path, beside: Path, file: BinaryIO, now: float) -> tuple[in
                 entries[inside] = _add(archive, data_dir / inside, inside)
             else:
                 warnings.append(f"The bytes of an uploaded file are not there: {inside}. It was deleted just now?")
+        for pattern in (
+            "*.json",
+            "*",
+        ):  # what names a text, then all texts: one that is named by then is among them
+            for path in sorted((data_dir / DOCUMENTS).glob(pattern)):
+                inside = f"{DOCUMENTS}/{path.name}"
+                if inside not in entries and may_hold(inside) and path.is_file() and not path.is_symlink():
+                    entries[inside] = _add(archive, path, inside)
         if (data_dir / ADMIN_KEY).is_file():
             entries[ADMIN_KEY] = _add(archive, data_dir / ADMIN_KEY, ADMIN_KEY)
         manifest = Manifest(

@@ -10,6 +10,7 @@ import typer
 
 from core.errors import RepertoryError
 from server.cli import (
+    action,
     adapter,
     approval,
     backup,
@@ -84,8 +85,9 @@ app.command("chat")(chat.chat)
 app.add_typer(persona.app, name="persona")
 app.add_typer(knowledge.app, name="knowledge")
 app.add_typer(adapter.app, name="adapter")
+action.app.add_typer(connection.app)
+app.add_typer(action.app, name="action")
 app.add_typer(approval.app, name="approval")
-app.add_typer(connection.app, name="action")
 app.add_typer(key.app, name="key")
 app.add_typer(transcript.app, name="transcript")
 app.command("usage")(usage.usage)

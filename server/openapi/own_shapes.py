@@ -49,6 +49,13 @@ class PersonaShown(Shape):
     reason: str | None
 
 
+class NoticeShown(Shape):
+    """What an operator should decide about a persona, which serves all the same."""
+
+    persona: str
+    message: str
+
+
 class ProblemShown(Shape):
     """What is wrong with a persona's file."""
 
@@ -59,11 +66,12 @@ class ProblemShown(Shape):
 
 
 class PersonaList(Shape):
-    """The personas that the key may use; administrators also see the problems."""
+    """The personas that the key may use; administrators also see problems and notices."""
 
     object: Literal["list"]
     data: list[PersonaShown]
     problems: list[ProblemShown]
+    notices: list[NoticeShown]
 
 
 class ApprovalShown(Shape):

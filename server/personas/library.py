@@ -30,10 +30,12 @@ class PersonaLibrary:
     Args:
         folder: where the persona files are.
         load_actions: reads the OpenAPI documents that a persona names.
+        pins: folder of what was accepted of documents from URLs; a change there is a change, too.
     """
 
-    def __init__(self, folder: Path, load_actions: LoadActions, clock: Clock) -> None:
+    def __init__(self, folder: Path, load_actions: LoadActions, clock: Clock, *, pins: Path | None = None) -> None:
         self._folder = folder
+        self._pins = pins
         self._load_actions = load_actions
         self._clock = clock
         self._stamp = self._read_stamp()
@@ -116,12 +118,13 @@ class PersonaLibrary:
 
     def _swap(self, loaded: LoadedSet) -> bool:
         self._problems = loaded.problems
-        self._report()
         if loaded.problems:
+            self._report()
             self._replace(loaded)
             return False
         self._replace(self._serving)
         self._serving = loaded
+        self._report()
         self._loaded_at = int(self._clock())
         _LOG.info("serving personas: %s", ", ".join(sorted(loaded.personas)) or "none")
         return True
@@ -132,9 +135,13 @@ class PersonaLibrary:
     def _report(self) -> None:
         for problem in self._problems:
             _LOG.error("persona problem: %s", problem)
+        for persona in self.personas:
+            for notice in persona.actions.notices:
+                _LOG.warning("persona %r: %s", persona.id, notice)
 
     def _read_stamp(self) -> Stamp:
         paths = sorted((*self._folder.glob("*.yaml"), *self._folder.glob("*.yml")))
+        paths += sorted(self._pins.glob("*.json")) if self._pins is not None else []
         stamps = []
         for path in paths:
             try:

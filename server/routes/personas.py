@@ -14,7 +14,7 @@ router = APIRouter()
 
 @router.get("/api/personas")
 async def list_personas(services: TheServices, principal: KeyHolder) -> Response:
-    """List the personas that the caller may use; administrators also see the problems."""
+    """List the personas that the caller may use; administrators also see problems and notices."""
     problems = services.personas.problems if principal.may(Scope.ADMIN) else ()
     return JsonResponse(
         {
@@ -23,6 +23,11 @@ async def list_personas(services: TheServices, principal: KeyHolder) -> Response
             "problems": [
                 {"file": one.file, "line": one.line, "field": one.field, "message": one.message}
                 for one in problems
+            ],
+            "notices": [
+                {"persona": persona.id, "message": notice}
+                for persona in (services.personas.personas if principal.may(Scope.ADMIN) else ())
+                for notice in persona.actions.notices
             ],
         }
     )

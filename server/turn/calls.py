@@ -57,7 +57,7 @@ class Caller:
 
     def __init__(self, context: TurnContext, approvals: Approvals, reported: Reported) -> None:
         self._context = context
-        self._actions: ActionSet = context.persona.actions
+        self._actions: ActionSet = context.persona.actions.for_caller(context.principal.id)
         self._approvals = approvals
         self._reported = reported
         # Programs without a key are one principal together: nobody's account may be lent to all of them.

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from actions import ArgumentsInvalid, Operation
 from actions.json_value import JsonObject, JsonValue
-from actions.operation import Binding, Encoding, Place
+from actions.operation import Binding, Place, Style
 from actions.request import prepare
 from actions.validation import validate_arguments
 
@@ -124,9 +124,9 @@ def test_no_value_leaves_its_place(
 ) -> None:
     operation = _operation(
         {"type": "object"},
-        Binding("id", Place.PATH, "id", Encoding.COMMA),
+        Binding("id", Place.PATH, "id", Style.SIMPLE, explode=False),
         Binding("q", Place.QUERY, "q"),
-        Binding("h", Place.HEADER, "X-H", Encoding.COMMA),
+        Binding("h", Place.HEADER, "X-H", Style.SIMPLE, explode=False),
     )
 
     with contextlib.suppress(ArgumentsInvalid):

@@ -7,14 +7,14 @@ import pytest
 
 from actions import DocumentInvalid, Operation, SkippedOperation
 from actions.config import ActionConfig, OperationChoice
-from actions.document import load_document
+from actions.document import Document, parse_document, read_file
 from actions.importer import read_operations
-from actions.json_value import JsonObject
+from actions.json_value import JsonObject, JsonValue
 from tests.actions.documents import CRM, body, document, operation, parameter, write
 
-
-def _no_fetch(url: str) -> str:
-    raise AssertionError(f"{url} was fetched")
+_SEARCH = "post-/crm/v3/objects/contacts/search_doSearch"
+_UPDATE = "patch-/crm/v3/objects/contacts/{contactId}_update"
+_ARCHIVE = "delete-/crm/v3/objects/contacts/{contactId}_archive"
 
 
 def _read(
@@ -22,7 +22,7 @@ def _read(
 ) -> tuple[tuple[Operation, ...], tuple[SkippedOperation, ...]]:
     name = write(folder, content, "api.yaml")
     settings = ActionConfig.model_validate({"document": name, **config})
-    return read_operations(load_document(name, root=folder, fetch=_no_fetch), settings)
+    return read_operations(Document(name, parse_document(read_file(name, folder), name)), settings)
 
 
 def test_hostile_operation_ids_become_legal_unique_names(tmp_path: Path) -> None:
@@ -51,13 +51,16 @@ def test_a_missing_operation_id_is_made_of_method_and_path(tmp_path: Path) -> No
         ("get", None, None, False),
         ("post", None, None, True),
         ("delete", None, None, True),
-        ("post", False, None, False),
+        ("post", False, None, True),
+        ("delete", False, None, True),
+        ("get", False, None, False),
+        ("post", False, False, False),
         ("get", True, None, True),
         ("get", None, True, True),
         ("post", True, False, False),
     ],
 )
-def test_consequential_follows_overlay_then_document_then_method(
+def test_a_document_can_only_make_an_operation_stricter_and_the_overlay_alone_loosens(
     tmp_path: Path, method: str, stated: bool | None, overlay: bool | None, expected: bool
 ) -> None:
     extra: JsonObject = {} if stated is None else {"x-openai-isConsequential": stated}
@@ -88,6 +91,34 @@ def test_an_unknown_operation_is_answered_with_those_that_exist(tmp_path: Path) 
         _read(tmp_path, content, operations=["typo"])
 
 
+def test_denied_operations_are_never_offered(tmp_path: Path) -> None:
+    operations, skipped = _read(tmp_path, CRM, deny=["DELETE *", "PATCH /crm/v3/objects/contacts/{contactId}"])
+
+    assert [one.method for one in operations] == ["POST", "GET"]
+    assert [(one.reason, one.denied) for one in skipped] == [("the persona denies it", True)] * 2
+    with pytest.raises(DocumentInvalid, match="has no operation 'delete_contact'"):
+        _read(tmp_path, CRM, deny=["delete_contact"])
+
+
+def test_what_is_chosen_and_denied_is_denied(tmp_path: Path) -> None:
+    operations, _ = _read(tmp_path, CRM, operations=[_UPDATE, _ARCHIVE], deny=[_ARCHIVE])
+
+    assert [one.method for one in operations] == ["PATCH"]
+
+
+def test_a_fixed_argument_is_hidden_from_the_model_and_may_only_be_one_that_fits(tmp_path: Path) -> None:
+    operations, _ = _read(tmp_path, CRM, operations=[{"id": _SEARCH, "fixed": {"limit": 5}}])
+
+    assert list(operations[0].parameters["properties"]) == ["query", "filterGroups"]  # type: ignore[arg-type]
+    assert operations[0].parameters["required"] == ["filterGroups"]
+    with pytest.raises(
+        DocumentInvalid, match=r"has no argument 'limits' to fix. It has: query, limit, filterGroups"
+    ):
+        _read(tmp_path, CRM, operations=[{"id": _SEARCH, "fixed": {"limits": 5}}])
+    with pytest.raises(DocumentInvalid, match="cannot have 'limit' fixed so: 'many' is not of type 'integer'"):
+        _read(tmp_path, CRM, operations=[{"id": _SEARCH, "fixed": {"limit": "many"}}])
+
+
 def test_descriptions_are_one_line_of_at_most_300_and_700_characters(tmp_path: Path) -> None:
     paths: JsonObject = {
         "/x": {
@@ -113,31 +144,59 @@ def test_every_parameter_place_is_one_flat_argument(tmp_path: Path) -> None:
 
     by_id = operations[1].parameters
     assert by_id["required"] == ["contactId"]
-    assert list(by_id["properties"]) == ["contactId", "properties", "associations", "X-Trace"]  # type: ignore[arg-type]
+    assert list(by_id["properties"]) == ["contactId", "properties", "associations", "X-Trace", "filter"]  # type: ignore[arg-type]
 
 
 def test_a_required_part_that_cannot_be_mapped_skips_the_operation_with_a_reason(tmp_path: Path) -> None:
+    picture: JsonObject = {
+        "type": "object",
+        "required": ["p"],
+        "properties": {"p": {"type": "string", "format": "binary"}},
+    }
+    form: JsonObject = {
+        "required": True,
+        "content": {"multipart/form-data": {"schema": picture, "encoding": {"p": {"contentType": "image/png"}}}},
+    }
+    table: JsonObject = {"name": "f", "in": "header", "required": True, "content": {"text/csv": {"schema": {}}}}
     paths: JsonObject = {
-        "/form": {"post": operation(operationId="form", requestBody=body({}, media_type="multipart/form-data"))},
-        "/deep": {
-            "get": operation(
-                operationId="deep",
-                parameters=[parameter("f", "query", {"type": "object"}, style="deepObject", required=True)],
+        "/picture": {"post": operation(operationId="picture", requestBody=form)},
+        "/bytes": {"post": operation(operationId="bytes", requestBody=body({}, media_type="image/png"))},
+        "/list": {
+            "post": operation(
+                operationId="list", requestBody=body({"type": "array"}, media_type="multipart/form-data")
             )
         },
-        "/cookie": {"get": operation(operationId="cookie", parameters=[parameter("c", "cookie", required=True)])},
-        "/fine": {"get": operation(operationId="fine", parameters=[parameter("c", "cookie")])},
+        "/style": {"get": operation(operationId="style", parameters=[table])},
+        "/open/{a}": {"get": operation(operationId="open")},
+        "/fine": {"get": operation(operationId="fine", parameters=[parameter("a b", "header")])},
     }
     operations, skipped = _read(tmp_path, document(paths))
 
     assert [one.name for one in operations] == ["fine"]
+    assert operations[0].notes == ("left out: its parameter 'a b' has a name that no header can have",)
     assert {one.title: one.reason for one in skipped} == {
-        "form": "its body is 'multipart/form-data', and only JSON bodies can be written",
-        "deep": "its parameter 'f' has the style 'deepObject', which is not offered",
-        "cookie": "its parameter 'c' goes into a cookie, which is not offered",
+        "picture": "its field 'p' is a file of the type 'image/png', and only text can be written",
+        "bytes": "its body is 'image/png', and only JSON, forms and text can be written",
+        "list": "its body is a form, and its schema is no object",
+        "style": "its parameter 'f' is written as 'text/csv', and only JSON can be",
+        "open": "its path has 'a', which no parameter describes",
     }
-    with pytest.raises(DocumentInvalid, match=r"'form' of 'api.yaml' cannot be offered"):
-        _read(tmp_path, document(paths), operations=["form"])
+    with pytest.raises(DocumentInvalid, match=r"'list' of 'api.yaml' cannot be offered"):
+        _read(tmp_path, document(paths), operations=["list"])
+
+
+def test_one_operation_with_a_broken_schema_is_skipped_alone(tmp_path: Path) -> None:
+    wrong: JsonObject = {"type": "object", "properties": {"a": {"type": "strnig"}}}
+    paths: JsonObject = {
+        "/wrong": {"post": operation(operationId="wrong", requestBody=body(wrong))},
+        "/right": {"get": operation(operationId="right")},
+    }
+
+    operations, skipped = _read(tmp_path, document(paths))
+
+    assert [one.name for one in operations] == ["right"]
+    assert skipped[0].title == "wrong"
+    assert "at properties/a/type" in skipped[0].reason
 
 
 @pytest.mark.parametrize(
@@ -168,13 +227,13 @@ def test_a_json_parameter_is_offered_and_an_optional_form_is_left_out(tmp_path: 
             "post": operation(
                 operationId="x",
                 parameters=[{"name": "filter", "in": "query", "content": media}],
-                requestBody=body({}, media_type="text/csv", required=False),
+                requestBody=body({}, media_type="image/png", required=False),
             )
         }
     }
     operations, _ = _read(tmp_path, document(paths))
 
-    assert [(one.argument, one.encoding) for one in operations[0].bindings] == [("filter", "json")]
+    assert [(one.argument, one.style) for one in operations[0].bindings] == [("filter", "json")]
     assert operations[0].media_type is None
 
 
@@ -231,6 +290,64 @@ def test_the_innermost_server_counts_and_its_variables_are_filled(tmp_path: Path
     assert [one.server for one in operations] == ["https://eu.example/v2", "https://api.example"]
 
 
+_SERVERS: list[JsonValue] = [
+    {"url": "https://api.example/{version}", "variables": {"version": {"default": "v1"}}},
+    {
+        "url": "https://{region}.api.example:{port}",
+        "description": "by region",
+        "variables": {"region": {"default": "us", "enum": ["us", "eu"]}, "port": {"default": "443"}},
+    },
+]
+
+
+@pytest.mark.parametrize(
+    ("server", "expected"),
+    [
+        (None, "https://api.example/v1"),
+        ({"variables": {"version": "v2/beta"}}, "https://api.example/v2/beta"),
+        ({"choose": "by region"}, "https://us.api.example:443"),
+        (
+            {"choose": "https://{region}.api.example:{port}", "variables": {"region": "eu", "port": "8443"}},
+            "https://eu.api.example:8443",
+        ),
+    ],
+)
+def test_the_persona_chooses_a_server_and_fills_its_variables(
+    tmp_path: Path, server: JsonValue, expected: str
+) -> None:
+    content = document({"/x": {"get": operation(operationId="x")}}, servers=_SERVERS)
+
+    operations, _ = _read(tmp_path, content, server=server)
+
+    assert [one.server for one in operations] == [expected]
+
+
+@pytest.mark.parametrize(
+    ("server", "message"),
+    [
+        ({"choose": "elsewhere"}, "has no server 'elsewhere'. It has: 'https://api.example/{version}'"),
+        ({"choose": "by region", "variables": {"region": "cn"}}, "'region' only us, eu, not 'cn'"),
+        ({"variables": {"version": "v1@evil.example/"}}, "cannot be 'v1@evil.example/'"),
+        ({"variables": {"version": "../x?y"}}, "cannot be '../x\\?y'"),
+        ({"variables": {"regoin": "eu"}}, "has no variable 'regoin'. It has: version"),
+    ],
+)
+def test_a_server_or_variable_that_does_not_fit_is_refused(
+    tmp_path: Path, server: JsonValue, message: str
+) -> None:
+    content = document({"/x": {"get": operation(operationId="x")}}, servers=_SERVERS)
+
+    with pytest.raises(DocumentInvalid, match=message):
+        _read(tmp_path, content, server=server)
+
+
+def test_a_server_whose_variable_nobody_describes_is_refused(tmp_path: Path) -> None:
+    content = document({"/x": {"get": operation(operationId="x")}}, servers=[{"url": "https://{tenant}.example"}])
+
+    with pytest.raises(DocumentInvalid, match="which leaves a variable open"):
+        _read(tmp_path, content)
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -259,7 +376,7 @@ def test_a_server_that_is_no_plain_url_is_refused(tmp_path: Path, url: str) -> N
         ("!!python/object/apply:os.getcwd []", "'api.yaml' is neither JSON nor YAML"),
         (
             json.dumps(document({"/x": {"get": operation(operationId="x", parameters=[{"in": "query"}])}})),
-            r"not valid OpenAPI 3.1.0: At GET /x, parameters/0: 'name' is a required property",
+            'not valid OpenAPI 3.1.0: At GET /x, parameters/0: "name" is a required property',
         ),
         (
             json.dumps(document({"/x": {"get": {"operationId": "x", "responses": {"200": 5}}}}, version="3.0.3")),
@@ -302,11 +419,9 @@ def test_a_document_outside_of_the_checkout_is_refused(tmp_path: Path) -> None:
     write(tmp_path, document({}))
 
     with pytest.raises(DocumentInvalid, match="lies outside"):
-        load_document("../api.json", root=tmp_path / "inside", fetch=_no_fetch)
+        read_file("../api.json", tmp_path / "inside")
 
 
 def test_dates_and_numeric_keys_of_yaml_stay_what_was_written(tmp_path: Path) -> None:
     content = CRM.replace("version: v3", "version: 2026-09-01").replace("'204'", "204")
-    loaded = load_document(write(tmp_path, content), root=tmp_path, fetch=_no_fetch)
-
-    assert loaded.content["info"] == {"title": "Contacts", "version": "2026-09-01"}
+    assert parse_document(content, "api")["info"] == {"title": "Contacts", "version": "2026-09-01"}

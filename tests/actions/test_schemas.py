@@ -4,17 +4,26 @@ import json
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from actions.json_value import JsonObject, JsonValue
-from actions.schema import SchemaReader
+from actions.schema import Definitions, SchemaReader, closed, strict
+
+
+def _reader(schemas: dict[str, JsonValue]) -> SchemaReader:
+    return SchemaReader(Definitions({"components": {"schemas": schemas}}, "api"))
 
 
 def _read(schema: JsonValue, **schemas: JsonValue) -> JsonObject:
-    content: JsonObject = {"components": {"schemas": dict(schemas)}}
-    return SchemaReader(content, "api").read(schema)
+    return closed(_reader(schemas).read(schema))
+
+
+def _read_strictly(schema: JsonValue, **schemas: JsonValue) -> JsonObject:
+    reader = _reader(schemas)
+    read = reader.read(schema)
+    return strict(read, reader.definitions())
 
 
 def _ref(name: str) -> JsonObject:
@@ -37,6 +46,47 @@ def test_recursion_ends_in_an_open_schema() -> None:
     Draft202012Validator.check_schema(schema)
     assert Draft202012Validator(schema).is_valid({"child": {"child": {"child": {"child": {"name": "x"}}}}})
     assert not Draft202012Validator(schema).is_valid({"child": {"name": 5}})
+
+
+_TREE: JsonObject = {
+    "type": "object",
+    "required": ["name"],
+    "properties": {
+        "name": {"type": "string"},
+        "children": {"type": "array", "items": {"$ref": "#/components/schemas/Tree"}},
+    },
+}
+
+
+def _nested(depth: int, leaf: JsonValue) -> JsonValue:
+    value = leaf
+    for _ in range(depth):
+        value = {"name": "n", "children": [value]}
+    return value
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, 9])
+def test_what_recurs_is_checked_at_any_depth_though_it_is_open_where_it_is_decoded(depth: int) -> None:
+    good, bad = _nested(depth, {"name": "x"}), _nested(depth, {"name": 5})
+    checked = Draft202012Validator(_read_strictly(_ref("Tree"), Tree=_TREE))
+    decoded = Draft202012Validator(_read(_ref("Tree"), Tree=_TREE))
+
+    assert (checked.is_valid(good), checked.is_valid(bad)) == (True, False)
+    assert (decoded.is_valid(good), decoded.is_valid(bad)) == (True, depth > 1)
+
+
+def test_two_schemas_that_lead_to_each_other_are_checked_at_any_depth() -> None:
+    a: JsonObject = {"type": "object", "properties": {"b": {"nullable": True, "allOf": [_ref("B")]}}}
+    b: JsonObject = {"type": "object", "properties": {"a": _ref("A"), "n": {"type": "integer"}}}
+    checked = Draft202012Validator(_read_strictly(_ref("A"), A=a, B=b))
+    value: JsonValue = {"n": 1}
+    wrong: JsonValue = {"n": "x"}
+    for _ in range(6):
+        value, wrong = {"a": {"b": value}}, {"a": {"b": wrong}}
+
+    assert checked.is_valid({"b": value})
+    assert checked.is_valid({"b": {"a": {"b": {"a": {"b": {"a": {"b": None}}}}}}})
+    assert not checked.is_valid({"b": wrong})
 
 
 def test_a_schema_that_multiplies_stays_small_and_quick() -> None:
@@ -147,6 +197,7 @@ _schemas = st.recursive(
 
 
 @given(_schemas, _schemas)
+@settings(deadline=None)
 def test_whatever_the_document_holds_the_result_is_a_schema_without_references(
     schema: JsonValue, component: JsonValue
 ) -> None:

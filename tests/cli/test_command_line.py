@@ -26,7 +26,7 @@ def test_help_loads_nothing_heavy() -> None:
         assert command in done.stdout
 
 
-@pytest.mark.parametrize("group", ["persona", "knowledge", "adapter", "approval", "key"])
+@pytest.mark.parametrize("group", ["persona", "knowledge", "adapter", "action", "approval", "key"])
 def test_every_command_says_what_it_does(run: Run, group: str) -> None:
     shown = run(group, "--help")
     assert shown.code == 0

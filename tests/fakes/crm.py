@@ -19,17 +19,16 @@
 """
 
 import gzip
-import socket
-import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import anyio
-import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from tests.fakes.serving import serving_app
 
 
 @dataclass(slots=True)
@@ -52,25 +51,9 @@ class Crm:
 @contextmanager
 def running_crm() -> Iterator[Crm]:
     """Serve the CRM on a free port until the block ends."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        crm = Crm(f"http://127.0.0.1:{listener.getsockname()[1]}")
-        config = uvicorn.Config(_app(crm), log_level="critical", ws="none", timeout_graceful_shutdown=1)
-        server = uvicorn.Server(config)
-        ready = threading.Event()
-        server.config.load()
-        thread = threading.Thread(target=_serve, args=(server, listener, ready))
-        thread.start()
-        assert ready.wait(10)
-        try:
-            yield crm
-        finally:
-            server.should_exit = True
-            thread.join(10)
-
-
-def _serve(server: uvicorn.Server, listener: socket.socket, ready: threading.Event) -> None:
-    ready.set()  # the listener already queues connections
-    server.run(sockets=[listener])
+    crm = Crm("")
+    with serving_app(_app(crm)) as crm.url:
+        yield crm
 
 
 def _app(crm: Crm) -> ASGIApp:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from actions import Approvals, ApprovalState, Decision, Seal, Tokens
+from actions import Approvals, ApprovalState, Decision, Pins, Seal, Tokens
 from actions.oauth import Grant
 from adapters import BaseModel, ImportLimits, Registry
 from core.clock import system_clock
@@ -28,6 +28,7 @@ from server.backup import restore, take
 from server.data_directory import locked
 from server.keys.store import Keys
 from server.migrations import migrate, revisions
+from tests.actions.documents import document, operation
 from tests.adapters.tiny import make_adapter, make_base
 from tests.server.conftest import Start
 
@@ -193,6 +194,21 @@ def test_connected_accounts_are_broken_off_and_their_keys_are_in_no_backup(serve
     assert (found.state, found.reason) == ("broken", "The server was restored from a backup.")
     assert restored.open(PrincipalId("key:ada"), "crm", "app") is None
     database.close()
+
+
+def test_accepted_documents_are_in_a_backup_and_serve_after_it(server: Server, tmp_path: Path) -> None:
+    text = json.dumps(document({"/a": {"get": operation(operationId="a")}}))
+    Pins(server.folder / "documents").accept("https://api.example/openapi.json", text)
+    (server.folder / "documents" / "notes.txt").write_text("not ours")
+
+    taken = take(server.folder, tmp_path / "b.tar.gz", system_clock)
+    restore(taken.path, tmp_path / "restored", system_clock)
+
+    pins = Pins(tmp_path / "restored" / "documents")
+    pin = pins.get("https://api.example/openapi.json")
+    assert pin is not None
+    assert pins.text(pin.accepted) == text
+    assert len(list(pins.folder.iterdir())) == 2
 
 
 def test_what_was_deleted_before_is_in_no_backup(server: Server, tmp_path: Path) -> None:

@@ -8,13 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actions import ActionSet, NetworkGrants, Secrets
+from actions import ActionSet, Documents, NetworkGrants, Pins, Secrets
 from core.ids import PersonaId
 from core.principal import Principal
+from server.personas.library import PersonaLibrary
 from server.personas.loader import Persona, load_file, load_folder, revision_of
 from server.personas.schema import PersonaSpec
 from server.personas.source import SourceError, parse
-from tests.server.conftest import PLAIN, Gateway
+from tests.actions.documents import document, operation
+from tests.server.conftest import PLAIN, Gateway, Start
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -144,3 +146,63 @@ async def test_a_broken_file_keeps_the_last_good_set_and_is_shown(gateway: Gatew
 
 def _anyone(gateway: Gateway) -> Principal:
     return gateway.services.gate.identify(None, key_needed=False)
+
+
+_URL = "https://api.example/openapi.json"
+_REMOTE = f"{PLAIN}actions:\n  - document: {_URL}\n"
+
+
+def _pinned(folder: Path) -> Pins:
+    """Return pins by which `_URL` has one operation, and offers two."""
+    texts = [
+        json.dumps(document({f"/{name}": {"get": operation(operationId=name)} for name in names}))
+        for names in ("a", "ab")
+    ]
+    pins = Pins(folder)
+    pins.offer(pins.accept(_URL, texts[0]), texts[1])
+    return pins
+
+
+def test_an_accepted_document_serves_without_a_restart(tmp_path: Path) -> None:
+    personas, pins = tmp_path / "personas", _pinned(tmp_path / "documents")
+    personas.mkdir()
+    (personas / "plain.yaml").write_text(_REMOTE)
+    documents = Documents(tmp_path, pins)
+
+    def load(spec: PersonaSpec) -> ActionSet:
+        return ActionSet.load(
+            spec.actions,
+            root=tmp_path,
+            grants=NetworkGrants.parse(()),
+            secrets=Secrets.none(),
+            persona=PersonaId(spec.id),
+            documents=documents,
+            resolver=_nowhere,
+        )
+
+    library = PersonaLibrary(personas, load, lambda: 0.0, pins=pins.folder)
+    config = library.personas[0].spec.actions[0]
+    assert [one.name for one in library.personas[0].actions.operations] == ["a"]
+    offer = documents.offered(config)
+    assert offer is not None
+
+    documents.accept(offer)
+
+    assert library.reload()
+    assert [one.name for one in library.personas[0].actions.operations] == ["a", "b"]
+
+
+async def _nowhere(host: str, port: int) -> list[str]:
+    raise OSError(f"{host} is not known")
+
+
+@pytest.mark.anyio
+async def test_administrators_are_asked_about_a_changed_document(start: Start, tmp_path: Path) -> None:
+    _pinned(tmp_path / "data" / "documents")
+    async with start({"plain": _REMOTE}, data_dir=tmp_path / "data") as gateway, gateway.admin() as admin:
+        body = (await admin.get("/api/personas")).json()
+
+    assert [one["persona"] for one in body["notices"]] == ["plain"]
+    assert "`repertory action accept PERSONA`" in body["notices"][0]["message"]
+    (shown,) = (one for one in body["data"] if one["id"] == "plain")
+    assert [one["name"] for one in shown["actions"]] == ["a"]

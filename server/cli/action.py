@@ -1,0 +1,172 @@
+"""`repertory action …`: what a persona may call, read from its file; no server is needed."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from server.cli.output import print_json, print_table
+from server.cli.session import Session
+
+if TYPE_CHECKING:
+    from actions import ActionResult, ActionSet, Operation
+    from actions.json_value import JsonValue
+    from actions.request import PreparedRequest
+
+app = typer.Typer(help="See, check and try what a persona may call.", no_args_is_help=True)
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
+PersonaName = Annotated[str, typer.Argument(metavar="PERSONA", help="A persona's id, or its file.")]
+
+
+@app.command("list")
+def list_(ctx: typer.Context, persona: PersonaName, as_json: AsJson = False) -> None:
+    """Show the operations that the persona is offered."""
+    from server.cli.persona_actions import read_actions
+
+    actions = read_actions(Session.of(ctx).settings(), persona).actions
+    if as_json:
+        print_json([_shown(one) for one in actions.operations])
+        return
+    print_table(
+        ("action", "request", "made", "description"),
+        [(one.name, f"{one.method} {one.path}", _made(one), one.description) for one in actions.operations],
+        empty="This persona has no actions.",
+    )
+
+
+@app.command()
+def check(ctx: typer.Context, persona: PersonaName, as_json: AsJson = False) -> None:
+    """Show what will be offered, how, and what not and why. Exit code 1 if a document asks for a decision."""
+    from actions.decoding import decodable
+    from server.cli.persona_actions import read_actions
+
+    actions = read_actions(Session.of(ctx).settings(), persona).actions
+    notes = {one.name: [*one.notes, *decodable(one.parameters)[1]] for one in actions.operations}
+    if as_json:
+        print_json(
+            {
+                "offered": [_shown(one) | {"notes": notes[one.name]} for one in actions.operations],
+                "not_offered": [
+                    {"operation": one.title, "reason": one.reason, "denied": one.denied} for one in actions.skipped
+                ],
+                "notices": actions.notices,
+            }
+        )
+    else:
+        for one in actions.operations:
+            typer.echo(f"{one.name}: {one.method} {one.server}{one.path} ({_made(one)})")
+            for note in notes[one.name]:
+                typer.echo(f"    {note}")
+        for skipped in actions.skipped:
+            typer.echo(f"not offered: {skipped.title}: {skipped.reason}")
+        refused = sum(not one.denied for one in actions.skipped)
+        typer.echo(
+            f"{len(actions.operations)} offered, {refused} cannot be, {len(actions.skipped) - refused} denied."
+        )
+        for notice in actions.notices:
+            typer.echo(notice, err=True)
+    if actions.notices:
+        raise typer.Exit(1)
+
+
+@app.command()
+def call(
+    ctx: typer.Context,
+    persona: PersonaName,
+    action: Annotated[str, typer.Argument(metavar="ACTION", help="As `action list` shows it.")],
+    arguments: Annotated[str, typer.Argument(metavar="JSON", help="The arguments, as the model would.")] = "{}",
+    send: Annotated[bool, typer.Option("--send", help="Make the call; else it is only shown.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before a consequential call.")] = False,
+    caller: Annotated[str, typer.Option("--as", help="Who `{principal.id}` is.")] = "operator",
+    as_json: AsJson = False,
+) -> None:
+    """Try one operation by hand: show the very request, and send it if asked to."""
+    from core.ids import PrincipalId
+    from server.cli.persona_actions import read_actions
+
+    actions = read_actions(Session.of(ctx).settings(), persona).actions.for_caller(PrincipalId(caller))
+    operation = actions.get(action)
+    checked = actions.validate(action, arguments)
+    prepared = actions.prepare(action, checked)
+    if not as_json:
+        _show_request(prepared, operation)
+    if send and operation.consequential and not yes:
+        typer.confirm("This call has consequences. Make it?", abort=True, err=True)
+    result = _send(actions, action, checked) if send else None
+    if as_json:
+        print_json(_request_shown(prepared) | {"result": _result_shown(result)})
+    elif result is None:
+        typer.echo("Nothing was sent. Say --send to make the call.")
+    else:
+        typer.echo(f"\n{result.status or 'no answer'}\n{result.text}")
+    if result is not None and not result.ok:
+        raise typer.Exit(1)
+
+
+@app.command()
+def accept(
+    ctx: typer.Context,
+    persona: PersonaName,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Take the documents that changed at their URLs, after showing what changes. A running server follows."""
+    from server.cli.persona_actions import read_actions
+
+    read = read_actions(Session.of(ctx).settings(), persona)
+    offers = [offer for config in read.configs if (offer := read.documents.offered(config)) is not None]
+    if not offers:
+        typer.echo("No document has changed since it was accepted.")
+        return
+    for offer in offers:
+        typer.echo(f"{offer.url} has changed:")
+        for line in offer.differences or ["nothing that this persona is offered"]:
+            typer.echo(f"    {line}")
+        if not yes:
+            typer.confirm("Accept it, for every persona that names it?", abort=True, err=True)
+        read.documents.accept(offer)
+        typer.echo("Accepted.")
+
+
+def _made(operation: "Operation") -> str:
+    return "after approval" if operation.consequential else "at once"
+
+
+def _shown(operation: "Operation") -> dict[str, object]:
+    return {
+        "name": operation.name,
+        "operation": operation.title,
+        "request": f"{operation.method} {operation.server}{operation.path}",
+        "consequential": operation.consequential,
+        "description": operation.description,
+        "parameters": operation.parameters,
+    }
+
+
+def _send(actions: "ActionSet", name: str, arguments: "dict[str, JsonValue]") -> "ActionResult":
+    import anyio
+
+    async def go() -> "ActionResult":
+        try:
+            return await actions.call(name, arguments)
+        finally:
+            await actions.aclose()
+
+    return anyio.run(go)
+
+
+def _show_request(prepared: "PreparedRequest", operation: "Operation") -> None:
+    typer.echo(f"{prepared.method} {prepared.url}")
+    for name, value in prepared.headers.items():
+        typer.echo(f"{name}: {value}")
+    if operation.secret is not None:
+        typer.echo(f"and the secret {operation.secret!r}")
+    if prepared.content is not None:
+        typer.echo(f"\n{prepared.content.decode(errors='replace')}")
+
+
+def _request_shown(prepared: "PreparedRequest") -> dict[str, object]:
+    body = None if prepared.content is None else prepared.content.decode(errors="replace")
+    return {"method": prepared.method, "url": str(prepared.url), "headers": prepared.headers, "body": body}
+
+
+def _result_shown(result: "ActionResult | None") -> dict[str, object] | None:
+    return None if result is None else {"status": result.status, "ok": result.ok, "text": result.text}

@@ -1,0 +1,54 @@
+"""The actions of one persona, read from its file as the server would, for `repertory action`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from actions import ActionConfig, ActionSet, Documents
+from core.errors import InvalidRequest
+from server.assembly import action_loader, documents_of
+from server.personas.loader import Persona, load_file
+from server.personas.source import SourceError, parse
+from server.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class PersonaActions:
+    """A persona's actions and where their documents come from."""
+
+    persona: str
+    configs: tuple[ActionConfig, ...]
+    actions: ActionSet
+    documents: Documents
+
+
+def read_actions(settings: Settings, name: str) -> PersonaActions:
+    """Read the persona `name`, an id in the personas folder or a file.
+
+    Raises:
+        InvalidRequest: there is none, or its file has a problem, which is told.
+    """
+    documents = documents_of(settings)
+    loaded = load_file(_file_of(settings, name), action_loader(settings, documents=documents))
+    if not isinstance(loaded, Persona):
+        raise InvalidRequest(" ".join(str(problem) for problem in loaded), code="persona_invalid")
+    return PersonaActions(loaded.id, tuple(loaded.spec.actions), loaded.actions, documents)
+
+
+def _file_of(settings: Settings, name: str) -> Path:
+    given = Path(name)
+    if given.suffix in (".yaml", ".yml") and given.is_file():
+        return given
+    folder = settings.personas_dir
+    ids = {_id_of(path): path for path in sorted((*folder.glob("*.yaml"), *folder.glob("*.yml")))}
+    if name not in ids:
+        known = ", ".join(one for one in ids if one) or "none"
+        raise InvalidRequest(f"There is no persona {name!r} in {str(folder)!r}. There are: {known}.")
+    return ids[name]
+
+
+def _id_of(path: Path) -> str:
+    try:
+        data = parse(path.read_bytes()).data
+    except (OSError, SourceError):
+        return ""
+    return str(data.get("id", "")) if isinstance(data, dict) else ""

@@ -1,0 +1,168 @@
+"""`repertory action …`: what a persona may call, without a server."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from actions import Pins
+from actions.pins import hash_of
+from tests.actions.documents import CRM, document, operation, parameter
+from tests.cli.conftest import Run
+from tests.fakes.crm import Crm, running_crm
+
+_PERSONA = """\
+id: clerk
+name: Clerk
+instructions: You keep contacts.
+actions:
+  - document: crm.yaml
+    server: {server}
+    operations:
+      - id: post-/crm/v3/objects/contacts/search_doSearch
+        name: find
+        consequential: false
+      - {{id: "GET /crm/v3/objects/contacts/{{contactId}}", name: read}}
+      - {{id: "DELETE /crm/v3/objects/contacts/{{contactId}}", name: remove}}
+      - {{id: "PATCH /crm/v3/objects/contacts/{{contactId}}", name: change}}
+    deny: ["PATCH *"]
+"""
+
+
+@pytest.fixture(scope="module")
+def crm() -> Iterator[Crm]:
+    with running_crm() as running:
+        yield running
+
+
+@pytest.fixture
+def personas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, crm: Crm) -> Path:
+    folder = tmp_path / "personas"
+    folder.mkdir()
+    (tmp_path / "crm.yaml").write_text(CRM)
+    (folder / "clerk.yaml").write_text(_PERSONA.format(server=crm.url))
+    (folder / "broken.yaml").write_text("id: [")
+    monkeypatch.setenv("REPERTORY_PERSONAS_DIR", str(folder))
+    monkeypatch.setenv("REPERTORY_KNOWLEDGE_ROOT", str(tmp_path))
+    monkeypatch.setenv("REPERTORY_PRIVATE_HOSTS", crm.host)
+    return folder
+
+
+def test_list_shows_what_is_offered_and_how_it_is_made(run: Run, personas: Path) -> None:
+    shown = run("action", "list", "clerk")
+
+    assert shown.code == 0
+    assert [line.split()[:4] for line in shown.out.splitlines() if "/crm" in line] == [
+        ["find", "POST", "/crm/v3/objects/contacts/search", "at"],
+        ["read", "GET", "/crm/v3/objects/contacts/{contactId}", "at"],
+        ["remove", "DELETE", "/crm/v3/objects/contacts/{contactId}", "after"],
+    ]
+    assert [one["name"] for one in json.loads(run("action", "list", "clerk", "--json").out)] == [
+        "find",
+        "read",
+        "remove",
+    ]
+
+
+def test_check_tells_what_is_left_open_and_what_is_not_offered_and_why(run: Run, personas: Path) -> None:
+    shown = run("action", "check", str(personas / "clerk.yaml"))
+
+    assert shown.code == 0
+    assert "    what lies deep in 'FilterGroup' is decoded freely, and checked whole afterwards" in shown.out
+    assert "not offered: patch-/crm/v3/objects/contacts/{contactId}_update: the persona denies it" in shown.out
+    assert shown.out.endswith("3 offered, 0 cannot be, 1 denied.\n")
+    told = json.loads(run("action", "check", "clerk", "--json").out)
+    assert [one["denied"] for one in told["not_offered"]] == [True]
+
+
+def test_call_shows_the_request_and_sends_nothing_unless_asked_to(run: Run, personas: Path, crm: Crm) -> None:
+    before = len(crm.requests)
+
+    shown = run("action", "call", "clerk", "read", '{"contactId": "7", "filter": {"a": "b c"}}')
+
+    assert shown.code == 0
+    assert f"GET {crm.url}/crm/v3/objects/contacts/7?filter%5Ba%5D=b%20c" in shown.out
+    assert shown.out.endswith("Nothing was sent. Say --send to make the call.\n")
+    assert len(crm.requests) == before
+
+
+def test_call_makes_the_call_and_tells_the_answer(run: Run, personas: Path, crm: Crm) -> None:
+    body = '{"filterGroups": [{"property": "a"}], "limit": 3}'
+
+    shown = run("action", "call", "clerk", "find", body, "--send", "--json")
+
+    told = json.loads(shown.out)
+    assert (shown.code, told["method"], told["result"]["status"]) == (0, "POST", 200)
+    assert json.loads(told["result"]["text"])["asked"] == json.loads(body)
+
+
+@pytest.mark.parametrize(("typed", "made"), [("n\n", False), ("y\n", True)])
+def test_a_consequential_call_is_asked_about(run: Run, personas: Path, crm: Crm, typed: str, made: bool) -> None:
+    before = len(crm.requests)
+
+    shown = run("action", "call", "clerk", "remove", '{"contactId": "7"}', "--send", typed=typed)
+
+    assert "This call has consequences. Make it?" in shown.err
+    assert (shown.code == 0, len(crm.requests) > before) == (made, made)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("list", "nobody"), "There is no persona 'nobody'"),
+        (("call", "clerk", "fly"), "There is no action 'fly'. Choose one of: find, read, remove."),
+        (("call", "clerk", "read", "{}"), "`contactId` is missing"),
+    ],
+)
+def test_what_does_not_fit_is_told_in_a_sentence(
+    run: Run, personas: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    outcome = run("action", *arguments)
+
+    assert outcome.code == 1
+    assert message in outcome.err
+
+
+def test_a_persona_with_a_problem_is_told_with_its_place(run: Run, personas: Path) -> None:
+    (personas / "other.yaml").write_text(
+        "id: other\nname: Other\ninstructions: x\nactions:\n  - document: no.yaml\n"
+    )
+
+    outcome = run("action", "check", "other")
+
+    assert outcome.code == 1
+    assert "other.yaml:4: actions: The document 'no.yaml' cannot be read" in outcome.err
+
+
+_URL = "https://api.example/openapi.json"
+_OLD = json.dumps(document({"/a": {"get": operation(operationId="a")}}))
+_NEW = json.dumps(document({"/a": {"get": operation(operationId="a", parameters=[parameter("q", "query")])}}))
+
+
+@pytest.fixture
+def changed(personas: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Pins:
+    """A persona whose document changed at its URL, which is away just now."""
+    (personas / "remote.yaml").write_text(
+        f"id: remote\nname: Remote\ninstructions: x\nactions:\n  - document: {_URL}\n"
+    )
+    pins = Pins(data_dir / "documents")
+    pins.offer(pins.accept(_URL, _OLD), _NEW)
+    return pins
+
+
+def test_a_changed_document_fails_the_check_and_is_taken_by_accept(run: Run, changed: Pins) -> None:
+    check = run("action", "check", "remote")
+    assert check.code == 1
+    assert "`repertory action accept PERSONA` shows the change and takes it" in check.err
+    refused = run("action", "accept", "remote", typed="n\n")
+    assert refused.code == 1
+    assert "    changed: a: its arguments\n" in refused.out
+
+    assert run("action", "accept", "remote", "--yes").code == 0
+
+    pin = changed.get(_URL)
+    assert pin is not None
+    assert (pin.accepted, pin.offered) == (hash_of(_NEW), None)
+    assert run("action", "check", "remote").code == 0
+    assert run("action", "accept", "remote").out == "No document has changed since it was accepted.\n"
