@@ -164,7 +164,10 @@ class ActionSet:
         """
         operation = self.get(name)
         arguments = validate_arguments(operation, arguments_json)
-        prepare(operation, arguments)
+        if operation.composition is None:
+            prepare(operation, arguments)
+        elif self._principal is not None or not names_caller(dict(operation.fixed)):
+            self.prepare(name, arguments)
         return arguments
 
     def effect(self, name: str, arguments: JsonObject) -> str:
@@ -187,7 +190,10 @@ class ActionSet:
             ArgumentsInvalid: the arguments do not fit.
         """
         operation = self.get(name)
-        return prepare(operation, {**arguments, **self._fixed(operation)})
+        written = {**arguments, **self._fixed(operation)}
+        if operation.composition is not None:
+            written = operation.composition.compose(written, self._clock())
+        return prepare(operation, written)
 
     async def connect_first(self, name: str, principal: PrincipalId | None) -> Connect | None:
         """Return what `principal` must connect before the operation can be called; None where nothing is missing.
@@ -229,15 +235,15 @@ class ActionSet:
         prepared = self.prepare(name, arguments)
         if idempotency_key is not None and operation.method != "GET":
             prepared.headers["Idempotency-Key"] = idempotency_key
-        use, selection = self._secret_use(operation, principal), operation.selection
+        use = self._secret_use(operation, principal)
         if use is None:
-            return await self._sender.send(prepared, NO_CREDENTIALS, selection=selection)
+            return await self._sender.send(prepared, NO_CREDENTIALS, reading=operation.reading)
         credentials = await self._keyring.credentials(use)
-        result = await self._sender.send(prepared, credentials, selection=selection)
+        result = await self._sender.send(prepared, credentials, reading=operation.reading)
         if result.status != httpx.codes.UNAUTHORIZED:
             return result
         renewed = await self._keyring.renewed(use, credentials)
-        return result if renewed is None else await self._sender.send(prepared, renewed, selection=selection)
+        return result if renewed is None else await self._sender.send(prepared, renewed, reading=operation.reading)
 
     async def aclose(self) -> None:
         """Close the client."""

@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
 from actions.selection import MAX_EXPRESSION, Selection
+from actions.soql import SoqlQuery
 from actions.template import check
 
 
@@ -42,6 +43,10 @@ class OperationChoice(BaseModel):
             description="JMESPath: the part of a JSON answer that the model sees; absent: all of it.",
         ),
     ] = None
+    query: Annotated[
+        SoqlQuery | None,
+        Field(description="For the operation `query` of the connector `salesforce`: the query, with places."),
+    ] = None
 
     @field_validator("fixed")
     @classmethod
@@ -73,13 +78,20 @@ class ServerChoice(BaseModel):
 
 
 class ActionConfig(BaseModel):
-    """An OpenAPI document and what a persona may call of it."""
+    """An OpenAPI document, or a connector, and what a persona may call of it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     document: Annotated[
         str, Field(min_length=1, description="OpenAPI 3.0 or 3.1 document: a path in the checkout, or a URL.")
-    ]
+    ] = ""
+    connector: Annotated[
+        str,
+        Field(
+            min_length=1,
+            description="Instead of `document`: one of ours, `hubspot`, `salesforce`, `slack` or `webhook`.",
+        ),
+    ] = ""
     document_sha256: Annotated[
         str | None,
         Field(
@@ -105,6 +117,16 @@ class ActionConfig(BaseModel):
         str | None,
         Field(description="Name of a secret in the server's secrets file; never the secret itself."),
     ] = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "ActionConfig":
+        if bool(self.document) == bool(self.connector):
+            raise ValueError("write either `document: …` or `connector: …`")
+        if self.connector and self.document_sha256 is not None:
+            raise ValueError("`document_sha256` goes with `document: …`; a connector has no document of yours")
+        if self.document and any(choice.query is not None for choice in self.choices or ()):
+            raise ValueError("`query` goes with `connector: salesforce` only")
+        return self
 
     @property
     def choices(self) -> tuple[OperationChoice, ...] | None:

@@ -13,10 +13,12 @@ from pathlib import Path
 from threading import Lock
 
 from actions.config import ActionConfig
+from actions.connector import Connector
 from actions.differences import differences
 from actions.document import Document, parse_document, read_file
 from actions.errors import DocumentInvalid
 from actions.importer import read_operations
+from actions.offering import offer
 from actions.operation import Operation, SkippedOperation
 from actions.pins import Pin, Pins, hash_of
 from core.errors import RepertoryError
@@ -79,6 +81,8 @@ class Documents:
             DocumentInvalid: the document cannot be used, or is not the one that the persona wants.
             AddressRefused: its URL may not be reached.
         """
+        if config.connector:
+            return Imported(*offer(Connector.read(config.connector), config))
         text, notices = self._text(config, fetch)
         key = hash_of(text), config.model_dump_json()
         with self._lock:

@@ -21,6 +21,7 @@ from actions.naming import unique_names
 from actions.operation import Operation, SkippedOperation
 from actions.parameters import read_parameters
 from actions.pointer import resolve_object
+from actions.reading import WHOLE, Reading
 from actions.request_body import read_body
 from actions.schema import Definitions, SchemaReader, closed
 from actions.selection import Selection
@@ -157,7 +158,7 @@ def _operation(
         secret=config.secret,
         strict=arguments.strict_schema(definitions, without=choice.fixed),
         fixed=choice.fixed,
-        selection=Selection(choice.respond) if choice.respond is not None else None,
+        reading=Reading(Selection(choice.respond)) if choice.respond is not None else WHOLE,
         notes=(*arguments.notes, *_notes(reader)),
     )
 

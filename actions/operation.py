@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from actions.composition import Composition
 from actions.json_value import JsonObject, JsonValue
-from actions.selection import Selection
+from actions.reading import WHOLE, Reading
 
 
 class Place(StrEnum):
@@ -81,8 +82,9 @@ class Operation:
         strict: what arguments are checked against where `parameters` had to be left open (recursion), with
             local `$ref`; None: `parameters` says it all.
         fixed: arguments that the persona sets and the model never sees; texts may be templates.
-        selection: the part of an answer that the model sees; None: all of it.
+        reading: how an answer is read, and which part of it the model sees.
         notes: what differs from the document, for people.
+        composition: makes the document's arguments of the model's, where the two differ.
     """
 
     name: str
@@ -98,8 +100,9 @@ class Operation:
     secret: str | None = None
     strict: JsonObject | None = None
     fixed: Mapping[str, JsonValue] = field(default_factory=dict)
-    selection: Selection | None = None
+    reading: Reading = WHOLE
     notes: tuple[str, ...] = ()
+    composition: Composition | None = None
 
 
 @dataclass(frozen=True, slots=True)

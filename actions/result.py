@@ -1,7 +1,10 @@
 """What came of a call, as text for the model. Owns the wording; must never know how it was sent."""
 
+import json
+import re
 from dataclasses import dataclass
 
+from actions.json_value import JsonValue
 from actions.selection import Selection, SelectionFailed
 from actions.text import MAX_CHARACTERS, cut
 
@@ -43,6 +46,29 @@ def answered_in_part(status: int, body: str, selection: Selection) -> ActionResu
         return answered(status, selection.pick(body))
     except SelectionFailed as error:
         return answered(status, f"The service answered with status {status}, and {error}.")
+
+
+def refused_in_words(status: int, body: str, ok_field: str) -> ActionResult | None:
+    """Word an answer whose own field takes back what its status says; None for any other.
+
+    An answer without the field does not tell whether the service did it.
+    """
+    said = _field(body, ok_field)
+    if said is True or not 200 <= status < 300:
+        return None
+    heading = "The service did not do it" if said is False else "The service did not say whether it did it"
+    text = cut(f"{heading}:\n{body.strip()}", MAX_CHARACTERS)
+    return ActionResult(text, status, ok=False, certain=said is False)
+
+
+def _field(body: str, name: str) -> JsonValue:
+    """Return a field of an answer, also where the answer was cut and the field stands first in it."""
+    try:
+        answer: JsonValue = json.loads(body)
+    except (ValueError, RecursionError):
+        first = re.match(rf'\s*\{{\s*"{re.escape(name)}"\s*:\s*(true|false)\b', body)
+        return None if first is None else first[1] == "true"
+    return answer.get(name) if isinstance(answer, dict) else None
 
 
 def unanswered(text: str, *, certain: bool) -> ActionResult:

@@ -8,9 +8,9 @@ import httpx
 
 from actions.credentials import NO_CREDENTIALS, CredentialedTransport, Credentials
 from actions.errors import AddressRefused, DocumentInvalid
+from actions.reading import WHOLE, Reading
 from actions.request import PreparedRequest
-from actions.result import ActionResult, answered, answered_in_part, unanswered
-from actions.selection import Selection
+from actions.result import ActionResult, unanswered
 from actions.text import MAX_CHARACTERS
 from actions.vault import Secrets
 
@@ -53,10 +53,16 @@ class Sender:
         )
 
     async def send(
-        self, prepared: PreparedRequest, credentials: Credentials, *, selection: Selection | None = None
+        self, prepared: PreparedRequest, credentials: Credentials, *, reading: Reading = WHOLE
     ) -> ActionResult:
-        """Send, and word whatever happens for the model; raises nothing of the network."""
-        most = _MAX_BYTES if selection is None else _MAX_SELECTED_BYTES
+        """Send, and word whatever happens for the model; raises nothing of the network.
+
+        Args:
+            prepared: what to send.
+            credentials: what goes along.
+            reading: how the answer is read.
+        """
+        most = _MAX_BYTES if reading.selection is None else _MAX_SELECTED_BYTES
         if prepared.content is not None and len(prepared.content) > 4 * MAX_CHARACTERS:
             return unanswered(f"The request is longer than {MAX_CHARACTERS:,} characters.", certain=True)
         try:
@@ -72,13 +78,13 @@ class Sender:
         except (httpx.HTTPError, OSError):
             text = "The connection to the service broke."
             return unanswered(f"{text} It is not known whether it did what was asked.", certain=False)
-        if selection is None:
-            return answered(answer.status, self._secrets.hide(answer.body, *credentials.values))
-        return await anyio.to_thread.run_sync(
-            lambda: answered_in_part(
-                answer.status, self._secrets.hide(answer.body, *credentials.values), selection
-            )
-        )
+        return await self._worded(answer, credentials, reading)
+
+    async def _worded(self, answer: "_Answer", credentials: Credentials, reading: Reading) -> ActionResult:
+        def word() -> ActionResult:
+            return reading.result(answer.status, self._secrets.hide(answer.body, *credentials.values))
+
+        return word() if reading.plain else await anyio.to_thread.run_sync(word)
 
     async def fetch(self, url: str) -> str:
         """Return the text at `url`, an OpenAPI document.

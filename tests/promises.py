@@ -202,6 +202,33 @@ PROMISES = (
         ("tests/actions/test_guard.py",),
     ),
     Promise(
+        "connectors-wait",
+        "Searching and reading are made at once; what makes, changes, posts or sends waits for a person.",
+        (
+            "tests/actions/test_connectors.py::test_only_what_reads_is_harmless",
+            "tests/examples/test_crm.py"
+            "::test_the_persona_looks_a_contact_up_reads_deals_and_logs_a_note_after_approval",
+        ),
+    ),
+    Promise(
+        "bound-queries",
+        "No model writes a query for Salesforce: each is the operator's or ours, and what a model chooses is "
+        "bound as a literal of its type.",
+        (
+            "tests/actions/test_soql.py::test_any_two_texts_stay_two_texts_of_the_same_query",
+            "tests/actions/test_salesforce.py::test_no_operation_takes_a_query_from_the_model",
+            "tests/actions/test_salesforce.py::test_what_a_model_writes_never_becomes_a_part_of_the_query",
+        ),
+    ),
+    Promise(
+        "slack-ok",
+        "An answer of Slack that is not `ok` is a failure, whatever its status says.",
+        (
+            "tests/actions/test_slack.py::test_an_answer_that_says_not_ok_is_a_failure_although_its_status_is_200",
+            "tests/actions/test_slack.py::test_an_answer_is_believed_by_its_own_field",
+        ),
+    ),
+    Promise(
         "training-goes-on",
         "A training that is broken off goes on bit by bit when the same command is given again.",
         (

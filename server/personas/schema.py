@@ -156,7 +156,7 @@ class PersonaSpec(_Part):
     knowledge: KnowledgePart = Field(default_factory=KnowledgePart, description="What it can look up.")
     retrieval: RetrievalPart = Field(default_factory=RetrievalPart, description="How passages are found.")
     actions: list[ActionConfig] = Field(
-        default_factory=list, max_length=32, description="OpenAPI documents whose operations it may call."
+        default_factory=list, max_length=32, description="OpenAPI documents and connectors that it may call."
     )
     calling: Literal["guided", "native"] = Field(
         "guided", description="Choose actions step by step, constrained; or by the model's own tool format."

@@ -65,7 +65,8 @@ def _called(body: Body, tools: Sequence[Mapping[str, Any]], choice: object) -> M
     mentioned = next((tool for tool in tools if _mentions(_question(body), tool["name"])), None)
     if choice == "required":
         return mentioned or tools[0]
-    return None if body["messages"][-1]["role"] == "tool" else mentioned
+    last = body["messages"][-1]
+    return None if last["role"] == "tool" or _RESULT.match(last.get("content") or "") else mentioned
 
 
 def _told(body: Body) -> str:
