@@ -2,8 +2,10 @@
 
 from actions.action_set import ActionSet
 from actions.addresses import NetworkGrants
-from actions.approval import Approval, ApprovalState, Decision, arguments_hash
+from actions.approval import Approval, ApprovalState, Decision, Edit, arguments_hash
 from actions.approvals import Approvals
+from actions.breaker import BreakerState
+from actions.call import Call, CallState, Intent
 from actions.config import ActionConfig, OperationChoice, ServerChoice
 from actions.connections import Connections, SignIn
 from actions.connects import Connect, Connects
@@ -16,9 +18,12 @@ from actions.errors import (
     SecretRefused,
     SignInFailed,
 )
+from actions.hosts import HostLimits, Hosts
+from actions.journal import Journal
 from actions.keyring import Keyring
 from actions.oauth import OAuthClient
 from actions.operation import Operation, SkippedOperation
+from actions.pauses import Pauses
 from actions.pins import Pins
 from actions.result import ActionResult
 from actions.sealing import Seal
@@ -36,6 +41,9 @@ __all__ = [
     "ApprovalState",
     "Approvals",
     "ArgumentsInvalid",
+    "BreakerState",
+    "Call",
+    "CallState",
     "Connect",
     "Connection",
     "ConnectionNeeded",
@@ -45,12 +53,18 @@ __all__ = [
     "Decision",
     "DocumentInvalid",
     "Documents",
+    "Edit",
+    "HostLimits",
+    "Hosts",
+    "Intent",
+    "Journal",
     "Keyring",
     "NetworkGrants",
     "OAuthClient",
     "Offer",
     "Operation",
     "OperationChoice",
+    "Pauses",
     "Pins",
     "Seal",
     "Secret",

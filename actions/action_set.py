@@ -15,13 +15,16 @@ from actions.addresses import NetworkGrants
 from actions.config import ActionConfig
 from actions.connects import Connect
 from actions.credentials import NO_CREDENTIALS
+from actions.delivery import Delivery, Sending, Terms, unwatched
 from actions.documents import Documents
 from actions.errors import ArgumentsInvalid, DocumentInvalid
 from actions.guard import GuardedTransport, Resolver, system_resolver
+from actions.hosts import Hosts
 from actions.json_value import JsonObject
 from actions.keyring import Keyring, SecretUse
 from actions.oauth import OAuthClient
-from actions.operation import Operation, Place, SkippedOperation
+from actions.operation import IDEMPOTENT, SAFE, Operation, Place, SkippedOperation
+from actions.pauses import Pauses
 from actions.request import PreparedRequest, prepare
 from actions.result import ActionResult
 from actions.sender import TIME_LIMIT_SECONDS, Sender
@@ -32,6 +35,8 @@ from core.clock import Clock, system_clock
 from core.ids import PersonaId, PrincipalId
 
 _IN_THE_URL = (Place.PATH, Place.QUERY)
+
+_IDEMPOTENCY_HEADER = "Idempotency-Key"  # draft-ietf-httpapi-idempotency-key-header
 
 
 class ActionSet:
@@ -49,6 +54,7 @@ class ActionSet:
         *,
         persona: PersonaId,
         sender: Sender,
+        delivery: Delivery,
         keyring: Keyring,
         skipped: Sequence[SkippedOperation] = (),
         notices: Sequence[str] = (),
@@ -61,6 +67,7 @@ class ActionSet:
         self._principal: PrincipalId | None = None
         self._persona = persona
         self._sender = sender
+        self._delivery = delivery
         self._keyring = keyring
         self._by_name = {operation.name: operation for operation in self.operations}
         for name, count in Counter(operation.name for operation in self.operations).items():
@@ -87,20 +94,24 @@ class ActionSet:
         time_limit: float = TIME_LIMIT_SECONDS,
         documents: Documents | None = None,
         clock: Clock = system_clock,
+        hosts: Hosts | None = None,
+        pauses: Pauses | None = None,
     ) -> "ActionSet":
         """Read the documents of a persona. Blocks; call it in a worker thread.
 
         Args:
             configs: the `actions` of the persona.
             root: where paths of documents start.
-            grants: private addresses that may be reached.
-            secrets: all of the server.
-            persona: whose operations these are.
+            grants: private hosts that may be reached.
+            secrets: those of the server.
+            persona: whose operations they are.
             keyring: hands the secrets out; by default one for this persona alone, without accounts of callers.
-            resolver: looks hosts up.
-            time_limit: seconds for one call.
+            resolver: the look-up of host names.
+            time_limit: seconds for one call, further attempts included.
             documents: what was read and accepted before; absent: nothing, and nothing is kept.
             clock: tells templates the day.
+            hosts: the hosts and their limits, which personas share.
+            pauses: between the attempts of a call.
 
         Raises:
             DocumentInvalid: a document cannot be used.
@@ -119,6 +130,7 @@ class ActionSet:
             [operation for one in imported for operation in one.operations],
             persona=persona,
             sender=sender,
+            delivery=Delivery(sender, hosts or Hosts(), time_limit=time_limit, pauses=pauses),
             keyring=keyring or Keyring(secrets, grants, OAuthClient(grants, clock, resolver=resolver)),
             skipped=[skipped for one in imported for skipped in one.skipped],
             notices=[notice for one in imported for notice in one.notices],
@@ -213,6 +225,8 @@ class ActionSet:
         *,
         idempotency_key: str | None = None,
         principal: PrincipalId | None = None,
+        until: float | None = None,
+        sending: Sending = unwatched,
     ) -> ActionResult:
         """Call the operation with arguments that `validate` returned.
 
@@ -220,10 +234,12 @@ class ActionSet:
         service refuses a token (401), it is renewed and the call made once more.
 
         Args:
-            name: of the operation.
-            arguments: checked ones.
-            idempotency_key: sent along with everything but reading.
+            name: the operation.
+            arguments: as `validate` returned them.
+            idempotency_key: the same for every try of this call, and for no other call.
             principal: whose account at the service is used, where the secret is one of each caller's.
+            until: monotonic time at which it must have ended.
+            sending: told before each attempt; what it raises keeps the call from being sent.
 
         Raises:
             ArgumentsInvalid: the arguments do not fit.
@@ -233,17 +249,19 @@ class ActionSet:
         """
         operation = self.get(name)
         prepared = self.prepare(name, arguments)
-        if idempotency_key is not None and operation.method != "GET":
-            prepared.headers["Idempotency-Key"] = idempotency_key
+        if idempotency_key is not None and operation.method not in SAFE:
+            prepared.headers[operation.idempotency_header or _IDEMPOTENCY_HEADER] = idempotency_key
+        repeatable = operation.repeatable and (idempotency_key is not None or operation.method in IDEMPOTENT)
+        terms = Terms(repeatable, until, sending, operation.reading)
         use = self._secret_use(operation, principal)
         if use is None:
-            return await self._sender.send(prepared, NO_CREDENTIALS, reading=operation.reading)
+            return await self._delivery.deliver(prepared, NO_CREDENTIALS, terms)
         credentials = await self._keyring.credentials(use)
-        result = await self._sender.send(prepared, credentials, reading=operation.reading)
+        result = await self._delivery.deliver(prepared, credentials, terms)
         if result.status != httpx.codes.UNAUTHORIZED:
             return result
         renewed = await self._keyring.renewed(use, credentials)
-        return result if renewed is None else await self._sender.send(prepared, renewed, reading=operation.reading)
+        return result if renewed is None else await self._delivery.deliver(prepared, renewed, terms)
 
     async def aclose(self) -> None:
         """Close the client."""

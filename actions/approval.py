@@ -29,6 +29,7 @@ class Decision(StrEnum):
 
     APPROVE = "approve"
     DENY = "deny"
+    EDIT = "edit"
 
 
 TRANSITIONS: Mapping[ApprovalState, frozenset[ApprovalState]] = {
@@ -48,11 +49,22 @@ LIVE = (ApprovalState.PENDING, ApprovalState.APPROVED, ApprovalState.SENT)
 
 
 @dataclass(frozen=True, slots=True)
+class Edit:
+    """What a person made of a call when approving it: other arguments, and what the call does with them."""
+
+    arguments: JsonObject
+    effect: str
+
+
+@dataclass(frozen=True, slots=True)
 class Approval:
     """One call that waits, or waited, for a person.
 
     Attributes:
-        effect: what the call does: method and URL.
+        arguments: those that were asked for.
+        arguments_hash: theirs; the same call is known by it, whatever a person made of it.
+        effect: what the call does as asked for: method and URL.
+        edited: what a person made of it; it is then made so, and not as asked for.
         created_at: seconds since the epoch, as are the other times.
         expires_at: when it stops being pending, or approved and unused.
         result: what came of it, once it is done, failed, or known to be unknown.
@@ -74,6 +86,17 @@ class Approval:
     sent_at: float | None
     finished_at: float | None
     result: ActionResult | None
+    edited: Edit | None = None
+
+    @property
+    def final_arguments(self) -> JsonObject:
+        """The arguments that the call is made with."""
+        return self.edited.arguments if self.edited else self.arguments
+
+    @property
+    def final_effect(self) -> str:
+        """What the call does with them."""
+        return self.edited.effect if self.edited else self.effect
 
 
 def arguments_hash(arguments: JsonObject) -> str:

@@ -1,7 +1,8 @@
 """The store of approvals. Owns their states; must never know scopes, HTTP or how a call is sent.
 
 A call is bound to its principal, persona, conversation, operation and exact arguments. It is decided once
-and claimed once, by one conditional UPDATE each. What was claimed and never reported counts as unknown.
+and claimed once, by one conditional UPDATE each; a person may write other arguments only with the decision.
+What was claimed and never reported counts as unknown.
 """
 
 import json
@@ -10,10 +11,11 @@ from dataclasses import replace
 
 from sqlalchemy import ColumnElement, Connection, Row, insert, literal_column, select, update
 
-from actions.approval import LIVE, TRANSITIONS, Approval, ApprovalState, Decision, arguments_hash
+from actions.approval import LIVE, TRANSITIONS, Approval, ApprovalState, Decision, Edit, arguments_hash
 from actions.json_value import JsonObject
 from actions.result import ActionResult
 from actions.tables import approvals as table
+from core.callbacks import nothing
 from core.clock import Clock
 from core.database import Database
 from core.errors import Conflict, NotFound
@@ -26,7 +28,11 @@ _AGE: ColumnElement[int] = literal_column("action_approvals.rowid")
 
 _REPORT_LIMIT_SECONDS = 300.0
 _WAITING = (ApprovalState.PENDING, ApprovalState.APPROVED)
-_DECIDED = {Decision.APPROVE: ApprovalState.APPROVED, Decision.DENY: ApprovalState.DENIED}
+_DECIDED = {
+    Decision.APPROVE: ApprovalState.APPROVED,
+    Decision.DENY: ApprovalState.DENIED,
+    Decision.EDIT: ApprovalState.APPROVED,
+}
 
 
 class Approvals:
@@ -133,14 +139,24 @@ class Approvals:
         found = [_as_of(_approval(row), self._clock()) for row in rows]
         return [approval for approval in found if state is None or approval.state is state]
 
-    def decide(self, approval_id: str, decision: Decision, by: Principal) -> Approval:
-        """Approve or deny a pending call, once. Whether `by` may decide is for the caller to check.
+    def decide(self, approval_id: str, decision: Decision, by: Principal, *, edit: Edit | None = None) -> Approval:
+        """Approve, deny, or edit and so approve a pending call, once.
+
+        Whether `by` may decide, and whether edited arguments fit, is for the caller to check.
+
+        Args:
+            approval_id: the approval.
+            decision: what `by` says.
+            by: who decides.
+            edit: for `EDIT` alone: the call as it shall be made.
 
         Raises:
             NotFound: there is no such approval.
             Conflict: it is no longer pending.
         """
+        assert (edit is not None) is (decision is Decision.EDIT)  # noqa: S101  a mistake in our code
         now = self._clock()
+        written = {} if edit is None else _edit_row(edit)
         with self._database.write() as connection:
             self._sweep(connection, now)
             done = self._move(
@@ -150,6 +166,7 @@ class Approvals:
                 decided_at=now,
                 decided_by=by.id,
                 expires_at=now + self._lifetime,
+                **written,
             )
             approval = _read(connection, approval_id)
         if not done:
@@ -161,22 +178,39 @@ class Approvals:
             )
         return approval
 
-    def claim(self, approval_id: str, *, effect: str | None = None) -> bool:
+    def claim(
+        self,
+        approval_id: str,
+        *,
+        effect: str | None = None,
+        claimed: Callable[[Connection], None] = nothing,
+    ) -> bool:
         """Take an approved call for sending; True for exactly one caller.
 
         Args:
             approval_id: the approval.
             effect: what the call would do now; if it is no longer what was approved, nothing is claimed.
+            claimed: called in the same transaction if the call is claimed.
         """
         now = self._clock()
         with self._database.write() as connection:
             self._sweep(connection, now)
-            if effect is not None and _read(connection, approval_id).effect != effect:
+            if effect is not None and _read(connection, approval_id).final_effect != effect:
                 return False
-            return self._move(connection, approval_id, ApprovalState.SENT, sent_at=now)
+            done = self._move(connection, approval_id, ApprovalState.SENT, sent_at=now)
+            if done:
+                claimed(connection)
+            return done
 
-    def finish(self, approval_id: str, result: ActionResult) -> Approval:
+    def finish(
+        self, approval_id: str, result: ActionResult, *, finished: Callable[[Connection], None] = nothing
+    ) -> Approval:
         """Record what came of a claimed call.
+
+        Args:
+            approval_id: the approval.
+            result: what came of it.
+            finished: called in the same transaction.
 
         Raises:
             NotFound: there is no such approval.
@@ -196,6 +230,8 @@ class Approvals:
                 result_ok=result.ok,
             )
             approval = _read(connection, approval_id)
+            if done:
+                finished(connection)
         if not done:
             raise Conflict(
                 f"The approval {approval_id!r} is {approval.state.value}. "
@@ -248,10 +284,13 @@ class Approvals:
             blanked: called in the same transaction if anything was blanked: the bytes are still in the file.
         """
         over = [state for state in ApprovalState if state not in LIVE]
-        nothing = {"arguments": "{}", "arguments_hash": "", "effect": "", "result_text": "(deleted)"}
+        blank = {"arguments": "{}", "arguments_hash": "", "effect": "", "result_text": "(deleted)"}
+        unedited = {"edited_arguments": None, "edited_effect": None}
         with self._database.write() as connection:
             self._sweep(connection, self._clock())
-            said = update(table).where(table.c.state.in_(over), table.c.arguments_hash != "").values(nothing)
+            said = (
+                update(table).where(table.c.state.in_(over), table.c.arguments_hash != "").values(blank | unedited)
+            )
             if principal is not None:
                 said = said.where(table.c.principal == principal)
             if personas is not None:
@@ -327,4 +366,12 @@ def _approval(row: Row[tuple[object, ...]]) -> Approval:
         sent_at=row.sent_at,
         finished_at=row.finished_at,
         result=result,
+        edited=None if row.edited_arguments is None else Edit(json.loads(row.edited_arguments), row.edited_effect),
     )
+
+
+def _edit_row(edit: Edit) -> dict[str, str]:
+    return {
+        "edited_arguments": json.dumps(edit.arguments, ensure_ascii=False),
+        "edited_effect": edit.effect,
+    }

@@ -27,7 +27,16 @@ class OperationChoice(BaseModel):
     consequential: Annotated[
         bool | None,
         Field(
-            description="Whether a person must approve each call; absent: all but `GET`, or the document says so."
+            description="Whether a person must approve each call; absent: all but reading, and what the document "
+            "says must be."
+        ),
+    ] = None
+    idempotency_header: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[A-Za-z0-9-]{1,64}$",
+            description="Header by which the service knows a repeated call; only with it a call that changes "
+            "something is tried again.",
         ),
     ] = None
     fixed: dict[str, JsonValue] = Field(

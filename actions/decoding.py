@@ -47,7 +47,7 @@ def _relax(schema: JsonObject, place: str, note: _Note) -> JsonObject:
         del kept["type"]
     _bounded(kept, place, note)
     result = {key: _inner(key, value, place, note) for key, value in kept.items()}
-    return _with_required(result)
+    return _with_items(_with_required(result))
 
 
 def _inner(key: str, value: JsonValue, place: str, note: _Note) -> JsonValue:
@@ -97,6 +97,11 @@ def _bounded(schema: JsonObject, place: str, note: _Note) -> None:
         if isinstance(least, int | float) and isinstance(most, int | float) and least > most:
             del schema[low], schema[high]
             note(place, f"no value keeps both `{low}` and `{high}`")
+    for high, listed in (("maxProperties", "required"), ("maxItems", "prefixItems")):
+        most, needed = schema.get(high), schema.get(listed)
+        if isinstance(most, int | float) and isinstance(needed, list) and most < len(needed):
+            del schema[high]
+            note(place, f"`{high}` is checked only afterwards")
     properties, fewest = schema.get("properties"), schema.get("minProperties")
     known = len(properties) if isinstance(properties, dict) else 0
     if isinstance(fewest, int) and fewest > known and schema.get("additionalProperties", False) is False:
@@ -142,3 +147,12 @@ def _with_required(schema: JsonObject) -> JsonObject:
     known = properties if isinstance(properties, dict) else {}
     missing: JsonObject = {str(name): {} for name in required if name not in known}
     return {**schema, "properties": {**known, **missing}} if missing else schema
+
+
+def _with_items(schema: JsonObject) -> JsonObject:
+    """Let a list hold anything where nothing is said of its items: a grammar takes that for nothing at all."""
+    kind = schema.get("type")
+    is_list = kind == "array" or (isinstance(kind, list) and "array" in kind) or "prefixItems" in schema
+    if not is_list or isinstance(schema.get("items"), dict):
+        return schema
+    return {**schema, "items": {}}

@@ -18,7 +18,7 @@ from actions.document import Document
 from actions.errors import DocumentInvalid
 from actions.json_value import JsonObject
 from actions.naming import unique_names
-from actions.operation import Operation, SkippedOperation
+from actions.operation import SAFE, Operation, SkippedOperation
 from actions.parameters import read_parameters
 from actions.pointer import resolve_object
 from actions.reading import WHOLE, Reading
@@ -160,6 +160,8 @@ def _operation(
         fixed=choice.fixed,
         reading=Reading(Selection(choice.respond)) if choice.respond is not None else WHOLE,
         notes=(*arguments.notes, *_notes(reader)),
+        judged=choice.consequential is not None,
+        idempotency_header=choice.idempotency_header,
     )
 
 
@@ -216,4 +218,4 @@ def _consequential(item: _Found, choice: OperationChoice) -> bool:
     """Follow the operator; a document's own word can only make an operation stricter, since anybody wrote it."""
     if choice.consequential is not None:
         return choice.consequential
-    return item.method != "get" or item.operation.get("x-openai-isConsequential") is True
+    return item.method.upper() not in SAFE or item.operation.get("x-openai-isConsequential") is True

@@ -142,6 +142,7 @@ def _made(connector: Connector, operation: Operation, chosen: _Chosen) -> Operat
         fixed=fixed,
         composition=composition,
         reading=replace(operation.reading, ok_field=connector.ok_field),
+        judged=chosen.words.consequential is not None,
         notes=(),
     )
 

@@ -8,6 +8,12 @@ from actions.composition import Composition
 from actions.json_value import JsonObject, JsonValue
 from actions.reading import WHOLE, Reading
 
+SAFE = frozenset({"GET", "HEAD"})
+"""Methods that only read (RFC 9110, 9.2.1)."""
+
+IDEMPOTENT = SAFE | {"PUT", "DELETE"}
+"""Methods whose repetition changes nothing more (RFC 9110, 9.2.2)."""
+
 
 class Place(StrEnum):
     """Where an argument goes."""
@@ -85,6 +91,8 @@ class Operation:
         reading: how an answer is read, and which part of it the model sees.
         notes: what differs from the document, for people.
         composition: makes the document's arguments of the model's, where the two differ.
+        judged: the operator has said in the persona whether it is consequential.
+        idempotency_header: where the service looks for the key by which it knows a repeated call.
     """
 
     name: str
@@ -103,6 +111,17 @@ class Operation:
     reading: Reading = WHOLE
     notes: tuple[str, ...] = ()
     composition: Composition | None = None
+    judged: bool = False
+    idempotency_header: str | None = None
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether a call may be tried again although an earlier try may have been carried out.
+
+        That is so where the service recognises a repetition, and where the method is idempotent (RFC 9110,
+        9.2.2) and nobody had to approve: what a person approved is made once.
+        """
+        return self.idempotency_header is not None or (self.method in IDEMPOTENT and not self.consequential)
 
 
 @dataclass(frozen=True, slots=True)

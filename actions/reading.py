@@ -23,12 +23,14 @@ class Reading:
         """Whether nothing has to be looked into."""
         return self.selection is None and self.ok_field is None
 
-    def result(self, status: int, body: str) -> ActionResult:
+    def result(self, status: int, body: str, *, retry_after: float = 0.0) -> ActionResult:
         """Word an answer. Blocks a moment where it must be looked into."""
         refusal = None if self.ok_field is None else refused_in_words(status, body, self.ok_field)
         if refusal is not None:
             return refusal
-        return answered(status, body) if self.selection is None else answered_in_part(status, body, self.selection)
+        if self.selection is None:
+            return answered(status, body, retry_after=retry_after)
+        return answered_in_part(status, body, self.selection, retry_after=retry_after)
 
 
 WHOLE = Reading()

@@ -2,13 +2,15 @@
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from actions.json_value import JsonValue
 from actions.selection import Selection, SelectionFailed
 from actions.text import MAX_CHARACTERS, cut
 
 _ANSWERED_FOR_ANOTHER = frozenset({502, 504})
+_IN_TROUBLE = frozenset({502, 503, 504})
+_TOO_MANY = 429
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,28 +22,40 @@ class ActionResult:
         status: the HTTP status, or None where no answer came.
         ok: the service did it.
         certain: False where the service may have done it although we saw no answer of its own.
+        repeat_after: seconds that the service asks to be spared before another try; None where none helps.
+        trouble: the host itself is to blame, not the call.
     """
 
     text: str
     status: int | None
     ok: bool
     certain: bool = True
+    repeat_after: float | None = field(default=None, compare=False)
+    trouble: bool = field(default=False, compare=False)
 
 
-def answered(status: int, body: str) -> ActionResult:
-    """Word an answer of the service."""
+def answered(status: int, body: str, *, retry_after: float = 0.0) -> ActionResult:
+    """Word an answer of the service, which asks to be spared for some seconds."""
     body = body.strip()
     if 200 <= status < 300:
         text = body or f"The service answered with status {status} and no content: it is done."
         return ActionResult(cut(text, MAX_CHARACTERS), status, ok=True)
     text = f"The service answered with status {status}" + (f":\n{body}" if body else " and no explanation.")
-    return ActionResult(cut(text, MAX_CHARACTERS), status, ok=False, certain=status not in _ANSWERED_FOR_ANOTHER)
+    trouble = status in _IN_TROUBLE
+    return ActionResult(
+        cut(text, MAX_CHARACTERS),
+        status,
+        ok=False,
+        certain=status not in _ANSWERED_FOR_ANOTHER,
+        repeat_after=retry_after if trouble or status == _TOO_MANY else None,
+        trouble=trouble,
+    )
 
 
-def answered_in_part(status: int, body: str, selection: Selection) -> ActionResult:
+def answered_in_part(status: int, body: str, selection: Selection, *, retry_after: float = 0.0) -> ActionResult:
     """Word an answer of which only the part that `selection` picks is shown; a refusal is shown whole. Blocks."""
     if not 200 <= status < 300 or not body.strip():
-        return answered(status, body)
+        return answered(status, body, retry_after=retry_after)
     try:
         return answered(status, selection.pick(body))
     except SelectionFailed as error:
@@ -71,6 +85,13 @@ def _field(body: str, name: str) -> JsonValue:
     return answer.get(name) if isinstance(answer, dict) else None
 
 
-def unanswered(text: str, *, certain: bool) -> ActionResult:
-    """Word a call that got no answer; `certain` where it surely was not carried out."""
-    return ActionResult(text, None, ok=False, certain=certain)
+def unanswered(text: str, *, certain: bool, trouble: bool = False) -> ActionResult:
+    """Word a call that got no answer.
+
+    Args:
+        text: for the model.
+        certain: it surely was not carried out.
+        trouble: the host did not answer, and may at another try.
+    """
+    repeat_after = 0.0 if trouble else None
+    return ActionResult(text, None, ok=False, certain=certain, repeat_after=repeat_after, trouble=trouble)

@@ -1,4 +1,4 @@
-"""Sending prepared requests. Owns limits, redirects and the wording of failures; the guard owns addresses."""
+"""Sending a request once. Owns limits, redirects and the wording of failures; the guard owns addresses."""
 
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -8,6 +8,7 @@ import httpx
 
 from actions.credentials import NO_CREDENTIALS, CredentialedTransport, Credentials
 from actions.errors import AddressRefused, DocumentInvalid
+from actions.pauses import retry_after
 from actions.reading import WHOLE, Reading
 from actions.request import PreparedRequest
 from actions.result import ActionResult, unanswered
@@ -20,6 +21,8 @@ _MAX_BYTES = 4 * MAX_CHARACTERS + 8_192  # beyond what is kept, so that a secret
 _MAX_SELECTED_BYTES = 4_000_000  # of which a part is picked
 _MAX_DOCUMENT_BYTES = 20_000_000
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_NOT_AN_ADDRESS = "Invalid URL in location header"  # httpx reads it although it may not follow
+_UNCLEAR = "It is not known whether it did what was asked."
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
 
@@ -27,6 +30,7 @@ _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, http
 class _Answer:
     status: int
     body: str
+    retry_after: float = 0.0
 
 
 class Sender:
@@ -53,36 +57,48 @@ class Sender:
         )
 
     async def send(
-        self, prepared: PreparedRequest, credentials: Credentials, *, reading: Reading = WHOLE
+        self,
+        prepared: PreparedRequest,
+        credentials: Credentials,
+        *,
+        reading: Reading = WHOLE,
+        seconds: float | None = None,
     ) -> ActionResult:
-        """Send, and word whatever happens for the model; raises nothing of the network.
+        """Send once, and word whatever happens for the model; raises nothing of the network.
 
         Args:
             prepared: what to send.
             credentials: what goes along.
             reading: how the answer is read.
+            seconds: for the round trip, where it may not take the usual time.
         """
+        limit = self._time_limit if seconds is None else min(seconds, self._time_limit)
         most = _MAX_BYTES if reading.selection is None else _MAX_SELECTED_BYTES
         if prepared.content is not None and len(prepared.content) > 4 * MAX_CHARACTERS:
             return unanswered(f"The request is longer than {MAX_CHARACTERS:,} characters.", certain=True)
         try:
-            with anyio.fail_after(self._time_limit):
+            with anyio.fail_after(limit):
                 answer = await self._round_trip(prepared, credentials, most)
         except AddressRefused as error:
             return unanswered(f"The service may not be called. {error.message}", certain=True)
         except _NEVER_SENT:
-            return unanswered("The service cannot be reached. Nothing was done; try again later.", certain=True)
+            text = "The service cannot be reached. Nothing was done; try again later."
+            return unanswered(text, certain=True, trouble=True)
         except (TimeoutError, httpx.TimeoutException):
-            text = f"The service did not answer within {self._time_limit:g} seconds."
-            return unanswered(f"{text} It is not known whether it did what was asked.", certain=False)
-        except (httpx.HTTPError, OSError):
-            text = "The connection to the service broke."
-            return unanswered(f"{text} It is not known whether it did what was asked.", certain=False)
+            text = f"The service did not answer within {round(limit, 1):g} seconds. {_UNCLEAR}"
+            return unanswered(text, certain=False, trouble=True)
+        except (httpx.HTTPError, OSError) as error:
+            if str(error).startswith(_NOT_AN_ADDRESS):
+                text = "The service redirects to what is no address, which is not followed."
+                return unanswered(text, certain=True)
+            text = f"The connection to the service broke. {_UNCLEAR}"
+            return unanswered(text, certain=False, trouble=True)
         return await self._worded(answer, credentials, reading)
 
     async def _worded(self, answer: "_Answer", credentials: Credentials, reading: Reading) -> ActionResult:
         def word() -> ActionResult:
-            return reading.result(answer.status, self._secrets.hide(answer.body, *credentials.values))
+            body = self._secrets.hide(answer.body, *credentials.values)
+            return reading.result(answer.status, body, retry_after=answer.retry_after)
 
         return word() if reading.plain else await anyio.to_thread.run_sync(word)
 
@@ -118,7 +134,8 @@ class Sender:
                 extensions=credentials.extension(),
             ) as response:
                 if response.status_code not in _REDIRECTS:
-                    return _Answer(response.status_code, await _read(response, max_bytes))
+                    body = await _read(response, max_bytes)
+                    return _Answer(response.status_code, body, retry_after(response.headers))
                 target = _redirect(response, prepared)
                 target = None if target is None else credentials.without(target)
             if target is None or self._secrets.hide(str(target), *credentials.values) != str(target):

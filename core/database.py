@@ -17,8 +17,9 @@ _BUSY_TIMEOUT_MS = 5_000
 class Database:
     """A SQLAlchemy engine over SQLite in WAL mode with `synchronous=FULL`.
 
-    What `write` has committed survives a power cut. Writers take the lock at the start of the
-    transaction (`BEGIN IMMEDIATE`), so that two of them wait for each other instead of failing.
+    What `write` has committed survives a power cut, unless the caller says that it need not. Writers take
+    the lock at the start of the transaction (`BEGIN IMMEDIATE`), so that two of them wait for each other
+    instead of failing.
     """
 
     def __init__(self, path: Path) -> None:
@@ -33,13 +34,17 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, *, durable: bool = True) -> Iterator[Connection]:
         """Open a write transaction; commit at the end, roll back on an exception.
+
+        Args:
+            durable: wait for the disk at the commit. Without it the commit survives a kill of the process,
+                while a power cut may take the last ones away.
 
         Raises:
             Unavailable: the database is locked, or the disk is full.
         """
-        with _translated(), self.engine.connect() as connection:
+        with _translated(), self.engine.connect() as connection, _synchronous(connection, full=durable):
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -61,6 +66,19 @@ def _configure(connection: sqlite3.Connection, _record: object) -> None:
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
+
+
+@contextmanager
+def _synchronous(connection: Connection, *, full: bool) -> Iterator[None]:
+    """Let commits wait for the disk, or not: in WAL mode `NORMAL` does not (SQLite, PRAGMA synchronous)."""
+    if full:
+        yield
+        return
+    connection.exec_driver_sql("PRAGMA synchronous=NORMAL")
+    try:
+        yield
+    finally:
+        connection.exec_driver_sql("PRAGMA synchronous=FULL")
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from server.middleware.body import BodyGuard
 from server.middleware.callers import CallerGuard, page_origins
 from server.middleware.edge import Edge
 from server.routes import (
+    actions,
     approvals,
     chat,
     embeddings,
@@ -48,6 +49,7 @@ _ROUTERS = (
     health,
     metrics,
     personas,
+    actions,
     approvals,
     oauth,
     knowledge,

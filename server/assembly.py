@@ -6,9 +6,13 @@ from actions import (
     Connections,
     Connects,
     Documents,
+    HostLimits,
+    Hosts,
+    Journal,
     Keyring,
     NetworkGrants,
     OAuthClient,
+    Pauses,
     Pins,
     Seal,
     Secrets,
@@ -39,7 +43,7 @@ from server.services import Services
 from server.settings import Settings
 from server.transcripts.recorder import Recorder
 from server.transcripts.transcript import Keep
-from server.transcripts.upkeep import Retention
+from server.transcripts.upkeep import DAY, Retention
 from server.turn.reported import Reported
 from server.uploads import Uploads
 from server.usage.ledger import Ledger
@@ -61,8 +65,10 @@ def assemble(
     Call it once per data directory: calls that an earlier server had sent and not reported become unknown.
     """
     keys = Keys(database, clock)
+    limits = HostLimits(settings.action_host_calls, settings.action_host_failures, settings.action_host_seconds)
+    hosts = Hosts(limits)
     connections, keyring = _connections(settings, database, clock)
-    load = action_loader(settings, keyring)
+    load = action_loader(settings, keyring, hosts=hosts)
     personas = PersonaLibrary(settings.personas_dir, load, clock, pins=settings.documents_dir)
     parser = Parser(Limits(scan_seconds=settings.scan_seconds, scan_threads=settings.scan_threads))
     sizes = IndexSizes(least_recall=settings.index_recall)
@@ -71,14 +77,17 @@ def assemble(
     )
     approvals = Approvals(database, clock)
     approvals.mark_interrupted()
+    journal = Journal(database, clock, keep_arguments=settings.action_arguments)
+    journal.mark_interrupted()
     transcripts = Recorder(
         database,
         clock,
         keep=Keep(settings.transcripts),
         retention=Retention(settings.transcript_days, settings.transcript_metadata_days),
+        expire=lambda now: journal.prune(now - settings.action_days * DAY),
     )
     sync = KnowledgeSync(knowledge, personas, settings.knowledge_root)
-    metrics = Metrics(personas, sync, engine)
+    metrics = Metrics(personas, sync, engine, hosts)
     return Services(
         settings=settings,
         clock=clock,
@@ -93,6 +102,8 @@ def assemble(
         sync=sync,
         approvals=approvals,
         connections=connections,
+        journal=journal,
+        hosts=hosts,
         uploads=_uploads(settings, database, embedder, parser, clock, knowledge),
         reported=Reported(database, clock),
         transcripts=transcripts,
@@ -144,7 +155,11 @@ def _secrets(settings: Settings) -> Secrets:
 
 
 def action_loader(
-    settings: Settings, keyring: Keyring | None = None, documents: Documents | None = None
+    settings: Settings,
+    keyring: Keyring | None = None,
+    *,
+    documents: Documents | None = None,
+    hosts: Hosts | None = None,
 ) -> LoadActions:
     """Return what reads a persona's OpenAPI documents, within the network and secrets that settings grant.
 
@@ -153,7 +168,10 @@ def action_loader(
         keyring: hands out credentials; without one, what is loaded can be looked at, and called where no caller's
             account is needed.
         documents: where they are read and kept; by default those of the settings.
+        hosts: what is known of the hosts that are called; whoever calls none leaves it out.
     """
+    shared = hosts or Hosts()
+    pauses = Pauses(attempts=settings.action_attempts)
     grants = NetworkGrants.parse(settings.private_hosts)
     secrets = _secrets(settings) if keyring is None else keyring.secrets
     source = documents or documents_of(settings)
@@ -167,6 +185,8 @@ def action_loader(
             persona=PersonaId(spec.id),
             keyring=keyring,
             documents=source,
+            hosts=shared,
+            pauses=pauses,
         )
 
     return load

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from actions import Approvals, Connections
+from actions import Approvals, Connections, Hosts, Journal
 from core.clock import Clock
 from retrieval import Knowledge, TextEmbedder
 from server.engine_port import Engine, Releases
@@ -40,6 +40,8 @@ class Services:
     sync: KnowledgeSync
     approvals: Approvals
     connections: Connections
+    journal: Journal
+    hosts: Hosts
     uploads: Uploads
     reported: Reported
     metrics: Metrics

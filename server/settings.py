@@ -112,6 +112,26 @@ class Settings(BaseSettings):
         512_000_000, ge=1_000, le=8_000_000_000, description="Largest file that may be uploaded, in bytes."
     )
     max_steps: int = Field(4, ge=1, le=16, description="Engine calls in one chat turn, at most.")
+    action_seconds: float = Field(
+        120,
+        ge=1,
+        le=3600,
+        description="Seconds of an answer after which it makes no more calls; a persona may lower it.",
+    )
+    action_attempts: int = Field(
+        3, ge=1, le=10, description="How often a call is sent that may be tried again; 1 never tries again."
+    )
+    action_host_calls: int = Field(
+        8, ge=1, le=1000, description="Calls of actions to one host at once; more wait."
+    )
+    action_host_failures: int = Field(
+        5, ge=1, le=1000, description="Failures in a row after which a host is left alone."
+    )
+    action_host_seconds: float = Field(30, ge=0.1, le=3600, description="How long it is then left alone.")
+    action_days: int = Field(90, ge=1, le=3650, description="Days that the journal keeps a call.")
+    action_arguments: bool = Field(
+        False, description="Keep the arguments of calls in the journal, not only their hash."
+    )
     transcripts: str = Field(
         "metadata",
         pattern="^(off|metadata|content)$",

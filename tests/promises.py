@@ -167,6 +167,7 @@ PROMISES = (
         (
             "tests/actions/test_documents.py"
             "::test_a_document_can_only_make_an_operation_stricter_and_the_overlay_alone_loosens",
+            "tests/server/test_red_team.py::test_an_order_in_a_document_makes_no_consequential_call",
         ),
     ),
     Promise(
@@ -194,12 +195,44 @@ PROMISES = (
             "tests/actions/test_approvals.py::test_after_a_crash_a_sent_call_is_unknown_and_never_repeated",
             "tests/actions/test_approvals.py"
             "::test_a_call_that_was_sent_and_never_reported_becomes_unknown_by_itself",
+            "tests/faults/test_actions.py",
         ),
+    ),
+    Promise(
+        "edits",
+        "An edited call is checked like the model's own and made as the person wrote it; both versions are kept.",
+        (
+            "tests/server/test_action_policy.py::test_an_edited_call_is_made_once_as_the_person_wrote_it",
+            "tests/server/test_action_policy.py::test_an_edit_that_does_not_fit_the_operation_decides_nothing",
+        ),
+    ),
+    Promise(
+        "journal",
+        "Every call, reading included, is written down before it is sent.",
+        (
+            "tests/server/test_action_policy.py"
+            "::test_a_call_is_written_down_as_sent_before_the_service_hears_of_it",
+            "tests/server/test_action_policy.py::test_a_call_that_cannot_be_written_down_is_not_made",
+            "tests/actions/test_journal.py::test_an_approved_call_is_written_with_its_claim_or_not_at_all",
+            "tests/faults/test_actions.py",
+        ),
+    ),
+    Promise(
+        "retries",
+        "A call that failed for a passing reason is tried again only if that can do no harm: reading, and what "
+        "the persona gives an `idempotency_header` that the service knows.",
+        ("tests/actions/test_delivery.py",),
     ),
     Promise(
         "network-guard",
         "Private and internal addresses are refused, unless `REPERTORY_PRIVATE_HOSTS` grants them one by one.",
-        ("tests/actions/test_guard.py",),
+        ("tests/actions/test_guard.py", "tests/actions/test_attacks.py"),
+    ),
+    Promise(
+        "red-team",
+        "A model that obeys every order in documents, file names and answers of services still makes no "
+        "consequential call without a person.",
+        ("tests/server/test_red_team.py",),
     ),
     Promise(
         "connectors-wait",

@@ -101,6 +101,13 @@ class Problem(_Answer):
     message: str
 
 
+class Edit(_Answer):
+    """What a person made of a call before it was approved."""
+
+    arguments: dict[str, JsonValue]
+    effect: str = ""
+
+
 class Approval(_Answer):
     """A call that waits for a decision, or waited."""
 
@@ -111,11 +118,40 @@ class Approval(_Answer):
     operation: str
     arguments: dict[str, JsonValue] = {}
     effect: str = ""
+    edited: Edit | None = None
 
     @property
     def call(self) -> str:
-        """The call on one line."""
-        return f"{self.operation}({', '.join(f'{name}={value!r}' for name, value in self.arguments.items())})"
+        """The call on one line, and what a person made of it."""
+        asked = f"{self.operation}({_written(self.arguments)})"
+        return asked if self.edited is None else f"{asked}, edited to ({_written(self.edited.arguments)})"
+
+
+def _written(arguments: dict[str, JsonValue]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+
+
+class ActionCall(_Answer):
+    """One call of the journal."""
+
+    id: str
+    state: str
+    persona: str
+    revision: str
+    principal: str
+    operation: str
+    arguments_sha256: str | None = None
+    arguments: dict[str, JsonValue] | None = None
+    decided_by: str | None = None
+    status: int | None = None
+    created_at: float
+
+    @property
+    def told(self) -> str:
+        """The arguments, or the beginning of their hash."""
+        if self.arguments is not None:
+            return _written(self.arguments)
+        return f"sha256 {self.arguments_sha256[:12]}" if self.arguments_sha256 else "(deleted)"
 
 
 class Connect(_Answer):

@@ -13,6 +13,7 @@ from server.cli import (
     action,
     adapter,
     approval,
+    audit,
     backup,
     chat,
     connection,
@@ -86,6 +87,7 @@ app.add_typer(persona.app, name="persona")
 app.add_typer(knowledge.app, name="knowledge")
 app.add_typer(adapter.app, name="adapter")
 action.app.add_typer(connection.app)
+action.app.command("audit")(audit.audit)
 app.add_typer(action.app, name="action")
 app.add_typer(approval.app, name="approval")
 app.add_typer(key.app, name="key")

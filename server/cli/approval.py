@@ -1,9 +1,11 @@
 """`repertory approval …`: what actions wait for, and the decisions. Needs the running server."""
 
+import json
 from typing import Annotated
 
 import typer
 
+from core.errors import InvalidRequest
 from server.cli.output import print_json, print_table
 from server.cli.session import Session
 
@@ -46,10 +48,28 @@ def deny(ctx: typer.Context, approval_id: Id, as_json: AsJson = False) -> None:
     _decide(ctx, approval_id, "deny", as_json)
 
 
-def _decide(ctx: typer.Context, approval_id: str, decision: str, as_json: bool) -> None:
-    answer = Session.of(ctx).gateway().post(f"/api/approvals/{approval_id}", {"decision": decision})
+@app.command()
+def edit(
+    ctx: typer.Context,
+    approval_id: Id,
+    arguments: Annotated[str, typer.Option(help="All arguments of the call as one JSON object.")],
+    as_json: AsJson = False,
+) -> None:
+    """Let the call be made, with other arguments than those shown."""
+    try:
+        written = json.loads(arguments)
+    except ValueError as error:
+        raise InvalidRequest(f"--arguments is no JSON ({error}). Write one object, such as '{{}}'.") from error
+    _decide(ctx, approval_id, "edit", as_json, {"arguments": written})
+
+
+def _decide(
+    ctx: typer.Context, approval_id: str, decision: str, as_json: bool, more: dict[str, object] | None = None
+) -> None:
+    body = {"decision": decision, **(more or {})}
+    answer = Session.of(ctx).gateway().post(f"/api/approvals/{approval_id}", body)
     if as_json:
         print_json(answer)
         return
-    done = "Approved" if decision == "approve" else "Denied"
+    done = {"approve": "Approved", "deny": "Denied", "edit": "Edited and approved"}[decision]
     typer.echo(f"{done} {approval_id}. The conversation goes on with its next message.")

@@ -4,6 +4,7 @@ import asyncio
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 
+from actions import Hosts
 from core.errors import NotFound
 from server.engine_port import Engine
 from server.knowledge_sync import KnowledgeSync
@@ -20,12 +21,12 @@ _PIECES_AT_ONCE = 10
 class Metrics:
     """Everything that `/metrics` shows."""
 
-    def __init__(self, personas: PersonaLibrary, sync: KnowledgeSync, engine: Engine) -> None:
+    def __init__(self, personas: PersonaLibrary, sync: KnowledgeSync, engine: Engine, hosts: Hosts) -> None:
         self._registry = CollectorRegistry()
         self._personas = personas
         self.turns = TurnMetrics()
         self.http = HttpMetrics()
-        self._state = StateCollector(self.http, personas, sync, engine)
+        self._state = StateCollector(self.http, personas, sync, engine, hosts)
         self._registry.register(self.http)
         self._registry.register(self._state)
         ProcessCollector(registry=self._registry)

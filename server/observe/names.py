@@ -86,9 +86,13 @@ RESIDENT = Family(
     "Adapter versions in an engine: in a slot of the batch, or in memory only.",
     ("engine", "adapter", "level", "pinned"),
 )
+LEFT_ALONE = Family(
+    PREFIX + "action_host_left_alone", "gauge", "Hosts of actions: 1 while one is left alone because it failed.",
+    ("host",),
+)  # fmt: skip
 STATE = (
     RESPONSES, ERRORS, RUNNING, READY, NOT_READY, PERSONAS, PROBLEMS, STORES,
-    ENGINE_UP, ENGINE_RESTARTS, RESIDENT,
+    ENGINE_UP, ENGINE_RESTARTS, RESIDENT, LEFT_ALONE,
 )  # fmt: skip
 
 FAMILIES = TURNS + STATE

@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from actions import BreakerState, Hosts
 from core.errors import RepertoryError
 from server.engine_port import Engine
 from server.knowledge_sync import KnowledgeSync
@@ -26,11 +27,19 @@ _PATIENCE_SECONDS = 2.0
 class StateCollector(Collector):
     """Gauges of the whole server."""
 
-    def __init__(self, http: HttpMetrics, personas: PersonaLibrary, sync: KnowledgeSync, engine: Engine) -> None:
+    def __init__(
+        self,
+        http: HttpMetrics,
+        personas: PersonaLibrary,
+        sync: KnowledgeSync,
+        engine: Engine,
+        hosts: Hosts,
+    ) -> None:
         self._http = http
         self._personas = personas
         self._sync = sync
         self._engine = engine
+        self._hosts = hosts
         self._driver: Supervised | None = None
         self._residents: Sequence[Resident] = ()
         self._asked_at = float("-inf")
@@ -67,6 +76,8 @@ class StateCollector(Collector):
         restarts = self._driver.restarts if self._driver else 0
         yield CounterMetricFamily(names.ENGINE_RESTARTS.name, names.ENGINE_RESTARTS.help, value=restarts)
         yield self._resident()
+        left_alone = {host: state is not BreakerState.CLOSED for host, state in self._hosts.states().items()}
+        yield _gauges(names.LEFT_ALONE, left_alone)
 
     def _resident(self) -> Metric:
         family = GaugeMetricFamily(names.RESIDENT.name, names.RESIDENT.help, labels=names.RESIDENT.labels)

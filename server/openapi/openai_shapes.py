@@ -174,6 +174,12 @@ class Block(Shape):
     steps: list[Step]
 
 
+class StepBlock(Shape):
+    """A call that begins (`running`) or has come to something, in a stream that was asked for the block."""
+
+    step: Step
+
+
 class ChatCompletion(Shape):
     """A whole answer."""
 
@@ -231,7 +237,7 @@ class ChatCompletionChunk(Shape):
     model: str
     choices: list[StreamedChoice]
     usage: Usage | None = None
-    repertory: Block | None = None
+    repertory: Block | StepBlock | None = None
 
 
 class Embedding(Shape):

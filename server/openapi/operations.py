@@ -127,6 +127,7 @@ OPERATIONS: dict[str, Operation] = {
     "GET /api/personas": Operation(own.PersonaList),
     "GET /api/approvals": Operation(own.ApprovalList, Scope.APPROVE),
     "POST /api/approvals/{approval_id}": Operation(own.ApprovalShown, Scope.APPROVE, DecisionBody),
+    "GET /api/actions/calls": Operation(own.CallList, Scope.APPROVE),
     "POST /api/oauth/connections": Operation(own.ConnectShown, Scope.CHAT, ConnectBody),
     "GET /api/oauth/connections": Operation(own.ConnectionList, Scope.CHAT),
     "DELETE /api/oauth/connections/{secret}": Operation(own.ConnectionDeleted, Scope.CHAT),

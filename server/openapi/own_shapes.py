@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from actions import ApprovalState, ConnectionState
+from actions import ApprovalState, BreakerState, CallState, ConnectionState
 from adapters.version import VersionState
 from core.principal import Scope
 from server.openapi.openai_shapes import JsonObject
@@ -30,6 +30,7 @@ class ActionShown(Shape):
     name: str
     description: str
     consequential: bool
+    host: BreakerState = Field(description="Whether its host is left alone after failures: `closed` is well.")
 
 
 class PersonaShown(Shape):
@@ -74,6 +75,13 @@ class PersonaList(Shape):
     notices: list[NoticeShown]
 
 
+class EditShown(Shape):
+    """What a person made of a call when approving it."""
+
+    arguments: JsonObject
+    effect: str
+
+
 class ApprovalShown(Shape):
     """A call that waits for a person, or what became of it."""
 
@@ -87,6 +95,8 @@ class ApprovalShown(Shape):
     effect: str = Field(description="Method and address, exactly.")
     created_at: float
     expires_at: float
+    edited: EditShown | None = Field(description="The call is made so, and not as it was asked for.")
+    decided_at: float | None
     decided_by: str | None
     result: str | None
 
@@ -137,6 +147,36 @@ class ConnectionDeleted(Shape):
     secret: str
     deleted: Literal[True]
     revoked: bool = Field(description="Whether the service took its tokens back.")
+
+
+class CallShown(Shape):
+    """A call of the journal."""
+
+    id: str
+    state: CallState
+    persona: str
+    revision: str
+    principal: str
+    conversation: str
+    operation: str
+    target: str = Field(description="Method and server.")
+    arguments_sha256: str | None = Field(description="Of the canonical JSON; null once it was deleted.")
+    arguments: JsonObject | None = Field(description="Only where the server keeps them.")
+    approval: str | None
+    decided_by: str | None
+    attempts: int
+    status: int | None
+    created_at: float
+    sent_at: float | None
+    finished_at: float | None
+
+
+class CallList(Shape):
+    """Calls, the newest first."""
+
+    object: Literal["list"]
+    data: list[CallShown]
+    has_more: bool
 
 
 class FileNote(Shape):
@@ -376,4 +416,5 @@ class TranscriptsDeleted(Shape):
     object: Literal["transcripts.deleted"]
     deleted: int
     approvals_blanked: int
+    calls_blanked: int
     erased: bool = Field(description="Whether the deleted texts are overwritten on disk already.")

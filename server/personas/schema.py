@@ -41,6 +41,9 @@ class Limits(_Part):
 
     max_output_tokens: int = Field(512, ge=1, le=131_072, description="Longest answer, in tokens.")
     max_steps: int | None = Field(None, ge=1, le=16, description="Engine calls in one turn; the server's at most.")
+    action_seconds: float | None = Field(
+        None, ge=1, le=3600, description="Seconds of a turn after which it calls no more; the server's at most."
+    )
 
 
 class ModelPart(_Part):

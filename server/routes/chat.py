@@ -13,9 +13,10 @@ from server.services import Services, TheServices
 from server.sse import EventStream
 from server.transcripts.transcript import Keep
 from server.turn.content import TurnContent
-from server.turn.context import ActionStep, TurnContext, check_reserved, conversation_of
+from server.turn.context import TurnContext, check_reserved, conversation_of
 from server.turn.record import TurnRecord, observed, observed_stream
 from server.turn.request import ChatRequest
+from server.turn.steps import Steps
 from server.turn.turn import ChatTurn
 from server.turn.usage import UsageSum
 from server.turn.version import PIN_HEADER, version_for
@@ -68,8 +69,8 @@ async def _context(
             code="base_model_differs",
         )
     version = await version_for(persona, principal, services.releases, pin)
-    own_steps = persona.spec.model.limits.max_steps or services.settings.max_steps
-    keep, steps = services.transcripts.keeps(persona.spec.transcripts), list[ActionStep]()
+    limits, settings = persona.spec.model.limits, services.settings
+    keep, steps = services.transcripts.keeps(persona.spec.transcripts), Steps()
     record = TurnRecord(
         completion=new_id("chatcmpl"),
         principal=principal.id,
@@ -94,7 +95,8 @@ async def _context(
         base_url=base_url,
         completion_id=record.completion,
         created=int(record.begun_at),
-        max_steps=min(own_steps, services.settings.max_steps),
+        max_steps=min(limits.max_steps or settings.max_steps, settings.max_steps),
+        until=record.started + min(limits.action_seconds or settings.action_seconds, settings.action_seconds),
         record=record,
         steps=steps,
     )

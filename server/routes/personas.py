@@ -1,5 +1,6 @@
 """`GET /api/personas`: what serves, which revision, and what is wrong with the files."""
 
+import httpx
 from fastapi import APIRouter, Response
 
 from core.errors import RepertoryError
@@ -56,7 +57,12 @@ def _shown(persona: Persona, services: Services) -> dict[str, object]:
         "adapter_version": int(version) if version.isdecimal() else None,
         "knowledge": [*spec.knowledge.paths, *spec.knowledge.stores],
         "actions": [
-            {"name": one.name, "description": one.description, "consequential": one.consequential}
+            {
+                "name": one.name,
+                "description": one.description,
+                "consequential": one.consequential,
+                "host": services.hosts.state(httpx.URL(one.server)).value,
+            }
             for one in persona.actions.operations
         ],
         "ready": reason is None,

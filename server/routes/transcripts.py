@@ -61,25 +61,31 @@ async def delete_transcripts(request: Request, services: TheServices, principal:
             param="user",
         )
     await services.transcripts.flush()
-    count, calls = await anyio.to_thread.run_sync(_delete, services, selection)
-    if not count and not calls:
+    count, approvals, calls = await anyio.to_thread.run_sync(_delete, services, selection)
+    if not count and not approvals and not calls:
         raise NotFound("There are no such transcripts.", code="transcript_not_found")
     erased = await services.transcripts.erase()
     return JsonResponse(
-        {"object": "transcripts.deleted", "deleted": count, "approvals_blanked": calls, "erased": erased}
+        {
+            "object": "transcripts.deleted",
+            "deleted": count,
+            "approvals_blanked": approvals,
+            "calls_blanked": calls,
+            "erased": erased,
+        }
     )
 
 
-def _delete(services: Services, selection: Selection) -> tuple[int, int]:
+def _delete(services: Services, selection: Selection) -> tuple[int, int, int]:
     """Delete the turns last, so that a broken-off deletion can be repeated: they name the conversations."""
     store = services.transcripts.store
     meant = {*store.conversations(selection)}
     if selection.conversation is not None and selection.user is None:  # it may have calls and no transcript
         meant.add(selection.conversation)
-    calls = services.approvals.forget(
-        meant, selection.principal, personas=selection.personas, blanked=store.owe_erasure
-    )
-    return store.delete(selection), calls
+    whose, personas = selection.principal, selection.personas
+    approvals = services.approvals.forget(meant, whose, personas=personas, blanked=store.owe_erasure)
+    calls = services.journal.forget(meant, whose, personas=personas, blanked=store.owe_erasure)
+    return store.delete(selection), approvals, calls
 
 
 def _refuse_empty(request: Request) -> None:

@@ -6,9 +6,11 @@ A turn never waits for its transcript. What is not written yet is lost if the pr
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable
 
 import anyio
 
+from core.callbacks import nothing
 from core.clock import Clock
 from core.database import Database
 from core.errors import RepertoryError
@@ -32,14 +34,24 @@ class Recorder:
     Args:
         keep: how much the operator keeps; a persona may lower it.
         retention: how long.
+        expire: told the time, where it can be believed, by whoever else keeps things for days.
     """
 
-    def __init__(self, database: Database, clock: Clock, *, keep: Keep, retention: Retention) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        keep: Keep,
+        retention: Retention,
+        expire: Callable[[float], object] = nothing,
+    ) -> None:
         self._upkeep = Upkeep(database)
         self.store = Transcripts(database, self._upkeep)
         self._clock = clock
         self._keep = keep
         self._retention = retention
+        self._expire = expire
         self._waiting: deque[TurnRecord] = deque()
         self._wake = asyncio.Event()
         self._writing = anyio.Lock()
@@ -115,6 +127,8 @@ class Recorder:
 
     def _tidy(self) -> None:
         now = self._clock()
+        if self._upkeep.believes(now):
+            self._expire(now)
         if count := self._upkeep.sweep(now, self._retention):
             logger.info("%d transcripts or texts of them were deleted after their days.", count)
         self._upkeep.erase(now)

@@ -38,6 +38,11 @@ class Upkeep:
         connection.execute(update(upkeep).values({column.name: True}))
         self._debts += 1
 
+    def believes(self, now: float) -> bool:
+        """Tell whether `now` may decide what is old."""
+        with self._database.write() as connection:
+            return _believed(connection, now)
+
     def sweep(self, now: float, retention: Retention) -> int:
         """Delete what has been kept for its days, if the clock can be believed; return how many rows went."""
         with self._database.write() as connection:

@@ -1,7 +1,8 @@
 """What is fixed for one turn, pinned at its start: persona revision, adapter version, conversation."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import orjson
@@ -13,25 +14,7 @@ from server.engine_port import Usage
 from server.personas.loader import Persona
 from server.turn.record import TurnRecord
 from server.turn.request import ChatRequest
-
-
-@dataclass(frozen=True, slots=True)
-class ActionStep:
-    """One action call of the turn, as the `repertory` block shows it."""
-
-    action: str
-    arguments: str
-    state: str
-    approval: str | None = None
-
-    def shown(self) -> Mapping[str, object]:
-        """Return the step for the wire."""
-        return {
-            "action": self.action,
-            "arguments": self.arguments,
-            "state": self.state,
-            "approval": self.approval,
-        }
+from server.turn.steps import Steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +26,7 @@ class TurnContext:
         conversation: what approvals hang on.
         base_url: how the client reaches the server, for citations.
         max_steps: engine calls in this turn, at most.
+        until: monotonic time after which the turn makes no more action calls.
     """
 
     request: ChatRequest
@@ -55,8 +39,13 @@ class TurnContext:
     completion_id: str
     created: int
     max_steps: int
+    until: float
     record: TurnRecord
-    steps: list[ActionStep] = field(default_factory=list)
+    steps: Steps = field(default_factory=Steps)
+
+    def has_time(self) -> bool:
+        """Tell whether the turn may still make action calls."""
+        return time.monotonic() < self.until
 
     def total_usage(self) -> Usage:
         """Return the tokens of all engine calls so far."""

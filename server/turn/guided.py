@@ -43,7 +43,7 @@ class GuidedCalling:
         """Make the calls that the model decides on, as long as the turn's steps allow one more."""
         messages = list(base)
         made: list[tuple[str, JsonObject]] = []
-        while self._steps_left() >= _STEPS_OF_A_CALL:
+        while self._steps_left() >= _STEPS_OF_A_CALL and self._context.has_time():
             name = await self._decide(messages)
             if name is None:
                 break

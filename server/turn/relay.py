@@ -6,14 +6,13 @@ into the last frame with content. Knows frames, never how a persona decides.
 
 from collections.abc import Mapping, Sequence
 
-import orjson
-
 from retrieval import Passage, TextEmbedder
 from server.engine_port import Choice, Frame, Message, ToolCall
 from server.turn.answer import AnswerText, annotations
 from server.turn.completion import repertory_block
 from server.turn.context import TurnContext
 from server.turn.finish import finish_reason
+from server.turn.frames import Frames
 
 DONE = b"data: [DONE]\n\n"
 
@@ -23,6 +22,7 @@ class Relay:
 
     Args:
         context: the turn.
+        frames: writes its chunks.
         passages: those in the prompt.
         check: whether markers are checked.
         cite: whether citations are sought.
@@ -34,6 +34,7 @@ class Relay:
     def __init__(
         self,
         context: TurnContext,
+        frames: Frames,
         embedder: TextEmbedder,
         passages: Sequence[Passage],
         *,
@@ -44,6 +45,7 @@ class Relay:
         block: Mapping[str, object],
     ) -> None:
         self._context = context
+        self._frames = frames
         self._embedder = embedder
         self._passages = passages
         self._check = check
@@ -54,8 +56,8 @@ class Relay:
         self._texts: dict[int, AnswerText] = {}
         self._cited: set[int] = set()
 
-    def opening(self, index: int = 0) -> bytes:
-        """Return the frame that begins an answer."""
+    def opening(self, index: int = 0) -> list[bytes]:
+        """Return the frame that begins an answer, if none has."""
         kept = self._context.record.answer(index)
         self._texts[index] = AnswerText(
             self._passages,
@@ -65,7 +67,7 @@ class Relay:
             closing=self._closing,
             kept=kept,
         )
-        return self._frame(index, Message(role="assistant", content="", refusal=None), None)
+        return self._frames.role(index)
 
     def pass_on(self, frame: Frame, *, tools: bool) -> list[bytes]:
         """Return what goes out for an upstream frame, except its end.
@@ -78,7 +80,7 @@ class Relay:
         for choice in frame["choices"]:
             index, delta = choice["index"], choice.get("delta", {})
             if index not in self._texts:
-                out.append(self.opening(index))
+                out += self.opening(index)
             delta.pop("role", None)
             if not tools:
                 delta.pop("tool_calls", None)
@@ -88,13 +90,13 @@ class Relay:
             elif content is not None:
                 del delta["content"]
             if delta:
-                out.append(self._frame(index, delta, None, choice))
+                out.append(self._frames.delta(index, delta, choice))
         return out
 
     def tool_calls(self, index: int, calls: Sequence[ToolCall]) -> bytes:
         """Return whole tool calls of the client's in one frame."""
         numbered = [ToolCall(**{**call, "index": number}) for number, call in enumerate(calls)]
-        return self._frame(index, Message(tool_calls=numbered), None)
+        return self._frames.delta(index, Message(tool_calls=numbered))
 
     async def finish(self, choice: Choice) -> list[bytes]:
         """Return the end of one answer: held-back text with its citations, then the finish reason."""
@@ -111,49 +113,25 @@ class Relay:
         if citations:
             last.setdefault("content", "")
             last["annotations"] = annotations(citations, self._passages, self._context.base_url)
-        frames = [self._frame(index, last, None)] if last else []
+        frames = [self._frames.delta(index, last)] if last else []
         reason = finish_reason(choice["finish_reason"])
         self._context.record.finish = self._context.record.finish or reason
         ending = Choice(index=index, delta={}, finish_reason=reason, logprobs=None)
         block = None
         if self._context.request.repertory.include:
             block = repertory_block(self._context, self._passages, self._cited, self._block)
-        return [*frames, self._encode([ending], block)]
+        return [*frames, self._frames.encode([ending], block)]
 
     async def whole(self, message: Message) -> list[bytes]:
         """Return a fixed answer, of one text or refusal."""
-        frames = [self.opening()]
+        frames = self.opening()
         if content := message.get("content"):
             message["content"] = self._texts[0].feed(content)
-        frames.append(self._frame(0, message, None))
+        frames.append(self._frames.delta(0, message))
         return frames + await self.finish(Choice(index=0, delta={}, finish_reason="stop"))
 
     def closing(self) -> list[bytes]:
         """Return the usage chunk, where asked for, and the end mark."""
         if not self._context.request.include_usage:
             return [DONE]
-        frame = self._head([]) | {"usage": self._context.total_usage()}
-        return [b"data: " + orjson.dumps(frame) + b"\n\n", DONE]
-
-    def _frame(self, index: int, delta: Message, finish: str | None, source: Choice | None = None) -> bytes:
-        choice = Choice(index=index, delta=delta, finish_reason=finish, logprobs=None)
-        if source is not None:
-            choice["logprobs"] = source.get("logprobs")
-        return self._encode([choice], None)
-
-    def _encode(self, choices: list[Choice], block: Mapping[str, object] | None) -> bytes:
-        frame = self._head(choices)
-        if self._context.request.include_usage:
-            frame["usage"] = None
-        if block is not None:
-            frame["repertory"] = block
-        return b"data: " + orjson.dumps(frame) + b"\n\n"
-
-    def _head(self, choices: list[Choice]) -> dict[str, object]:
-        return {
-            "id": self._context.completion_id,
-            "object": "chat.completion.chunk",
-            "created": self._context.created,
-            "model": self._context.persona.id,
-            "choices": choices,
-        }
+        return [self._frames.usage(), DONE]

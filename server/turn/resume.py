@@ -10,14 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import anyio
-import orjson
 
 from actions import Approval, Approvals, ApprovalState, fence
 from core.ids import PersonaId
 from server.engine_port import Message
 from server.turn import prompt
-from server.turn.calls import DENIED, EXPIRED, UNCLEAR, Caller, pending_text
-from server.turn.context import ActionStep, TurnContext, request_digest
+from server.turn.calls import DENIED, EXPIRED, UNCLEAR, Caller, edited_note, pending_text, step_of
+from server.turn.context import TurnContext, request_digest
 from server.turn.reported import Reported
 
 
@@ -67,10 +66,8 @@ class Resume:
     async def _told(self, approval: Approval) -> list[Message]:
         text = await self._outcome(approval)
         await anyio.to_thread.run_sync(self._reported.record, approval.id, self._digest)
-        state = await anyio.to_thread.run_sync(lambda: self._approvals.get(approval.id).state.value)
-        shown = orjson.dumps(approval.arguments).decode()
-        self._context.steps.append(ActionStep(approval.operation, shown, state, approval.id))
-        return prompt.call_result(approval.operation, approval.arguments, text)
+        self._context.steps.append(step_of(await anyio.to_thread.run_sync(self._approvals.get, approval.id)))
+        return prompt.call_result(approval.operation, approval.final_arguments, text)
 
     async def _outcome(self, approval: Approval) -> str:
         if approval.state is ApprovalState.APPROVED:
@@ -80,12 +77,12 @@ class Resume:
         if approval.state is ApprovalState.EXPIRED:
             return EXPIRED
         if approval.state in (ApprovalState.DONE, ApprovalState.FAILED) and approval.result:
-            return fence(approval.result.text)
+            return edited_note(approval) + fence(approval.result.text)
         return UNCLEAR
 
     def _open(self) -> list[Approval]:
         context = self._context
-        mine = {one.name for one in context.persona.actions.operations if one.consequential}
+        mine = {one.name for one in context.persona.actions.operations}
         found = self._approvals.of_conversation(
             context.principal.id, PersonaId(context.persona.id), context.conversation
         )

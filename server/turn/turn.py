@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 
 from actions import Approval
 from core.errors import RepertoryError, Unavailable
@@ -14,6 +15,7 @@ from server.turn.answer import AnswerText
 from server.turn.calls import Caller, waiting_note
 from server.turn.completion import repertory_block, whole_choice, whole_frame
 from server.turn.context import TurnContext
+from server.turn.frames import Frames
 from server.turn.guided import GuidedCalling
 from server.turn.native import NativeStep, ToolCalls, make_calls
 from server.turn.parameters import client_tools, engine_parameters
@@ -30,6 +32,7 @@ from server.turn.query import Query, with_history
 from server.turn.relay import Relay
 from server.turn.resume import Resume, without_waiting_answer
 from server.turn.rewriting import with_model
+from server.turn.steps import Outcome, told
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +58,10 @@ class ChatTurn:
         self._spec = context.persona.spec
         self._actions = context.persona.actions
         self._salt = cache_salt(self._spec, context.principal)
-        self._caller = Caller(context, services.approvals, services.reported)
+        self._caller = Caller(context, services.approvals, services.journal, services.reported)
         self._native = self._spec.calling == "native" and bool(self._actions.operations)
         self._closing = None if context.request.wants_json else self._spec.closing
+        self._live = context.request.repertory.include and bool(self._actions.operations)
         self._offered = {tool.function.name for tool in context.request.tools or ()}
 
     async def complete(self) -> Frame:
@@ -80,9 +84,17 @@ class ChatTurn:
 
     async def stream(self) -> AsyncGenerator[bytes, None]:
         """Yield the answer as server-sent events, from the role to `[DONE]`."""
-        plan = await self._plan()
+        frames = Frames(self._context)
+        async with aclosing(told(self._plan, self._context.steps, live=self._live)) as planning:
+            async for step in planning:
+                if isinstance(step, Outcome):
+                    plan = step.value
+                else:
+                    for part in frames.step(step):
+                        yield part
         relay = Relay(
             self._context,
+            frames,
             self._services.embedder,
             plan.found.passages,
             check=self._checks(plan),
@@ -92,16 +104,16 @@ class ChatTurn:
             block=plan.found.shown(),
         )
         if plan.fixed is not None:
-            frames = await relay.whole(self._fixed_message(plan.fixed))
+            for part in await relay.whole(self._fixed_message(plan.fixed)):
+                yield part
         else:
-            async with aclosing(self._relayed(relay, plan.messages)) as answer:
+            async with aclosing(self._relayed(relay, frames, plan.messages)) as answer:
                 async for part in answer:
                     yield part
-            frames = []
-        for part in [*frames, *relay.closing()]:
+        for part in relay.closing():
             yield part
 
-    async def _relayed(self, relay: Relay, messages: list[Message]) -> AsyncGenerator[bytes, None]:
+    async def _relayed(self, relay: Relay, frames: Frames, messages: list[Message]) -> AsyncGenerator[bytes, None]:
         engine, model, record = self._services.engine, self._context.engine_model, self._context.record
         while True:
             record.engine_asked()
@@ -130,11 +142,19 @@ class ChatTurn:
                 return
             ours, theirs = calls.split(self._offered)
             if ours and not theirs:
-                step = await make_calls(ours, text, self._actions, self._caller)
-                if step.fixed is None:
-                    messages = [*messages, *step.messages]
+                made = NativeStep()
+                work = partial(make_calls, ours, text, self._actions, self._caller)
+                async with aclosing(told(work, self._context.steps, live=self._live)) as making:
+                    async for step in making:
+                        if isinstance(step, Outcome):
+                            made = step.value
+                        else:
+                            for part in frames.step(step):
+                                yield part
+                if made.fixed is None:
+                    messages = [*messages, *made.messages]
                     continue
-                for part in relay.pass_on(self._fixed_frame(step.fixed), tools=False):
+                for part in relay.pass_on(self._fixed_frame(made.fixed), tools=False):
                     yield part
                 last["finish_reason"] = "stop"
             elif theirs:
@@ -163,9 +183,10 @@ class ChatTurn:
         state = self._services.engine.ready()
         if not state.ok:
             raise Unavailable(state.reason, code="engine_unavailable", retry_after=state.retry_after)
-        told = prompt.history(self._context.request.messages)
-        found = await self._find([entry["content"] or "" for entry in told if entry["role"] == "user"])
-        messages = self._messages(told, found)
+        history = prompt.history(self._context.request.messages)
+        found = await self._find([entry["content"] or "" for entry in history if entry["role"] == "user"])
+        self._caller.show([f"{prompt.heading_of(one)} {one.text}" for one in found.passages])
+        messages = self._messages(history, found)
         waiting: tuple[Approval, ...] = ()
         if self._actions.operations:
             resumed = await Resume(
@@ -211,15 +232,15 @@ class ChatTurn:
             record.searched(found.state.value, begun)
         return found
 
-    def _messages(self, told: list[Message], found: Found) -> list[Message]:
+    def _messages(self, history: list[Message], found: Found) -> list[Message]:
         wishes = [m.text for m in self._context.request.messages if m.role in ("system", "developer")]
         system = prompt.system_text(self._spec.instructions, self._actions.operations, wishes)
         if found.state in (Retrieval.FOUND, Retrieval.NOTHING_FOUND):
-            for entry in reversed(told):
+            for entry in reversed(history):
                 if entry["role"] == "user":
                     entry["content"] = prompt.with_passages(entry["content"] or "", found.passages)
                     break
-        return [Message(role="system", content=system), *told]
+        return [Message(role="system", content=system), *history]
 
     def _payload(self, messages: Sequence[Message]) -> dict[str, object]:
         request = self._context.request
@@ -228,7 +249,7 @@ class ChatTurn:
         if self._native and not request.forces_a_tool:
             tools["tools"] = [*self._actions.tools(), *tools.get("tools", ())]
             tools.setdefault("tool_choice", "auto")
-            if self._context.record.usage.calls >= self._context.max_steps:
+            if self._context.record.usage.calls >= self._context.max_steps or not self._context.has_time():
                 tools["tool_choice"] = "none"
         payload.update(tools)
         if self._salt is not None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import anyio
 
-from actions import ActionConfig, ActionResult, ActionSet, NetworkGrants, Secret, Secrets
+from actions import ActionConfig, ActionResult, ActionSet, NetworkGrants, Secrets, secret_of
 from actions.json_value import JsonObject
 from core.ids import PersonaId
 
@@ -22,7 +22,7 @@ def connected(connector: str, url: str, token: str | None, **fields: object) -> 
         [ActionConfig.model_validate({"connector": connector, "server": url, **secret, **fields})],
         root=Path.cwd(),
         grants=NetworkGrants.parse([host]),
-        secrets=Secrets({"mine": Secret.model_validate(given)}),
+        secrets=Secrets({"mine": secret_of(given)}),
         persona=PersonaId("tester"),
         clock=lambda: EVENING,
     )

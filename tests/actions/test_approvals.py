@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from actions import ActionResult, Approval, Approvals, ApprovalState, Decision, arguments_hash
+from actions import ActionResult, Approval, Approvals, ApprovalState, Decision, Edit, arguments_hash
 from actions.approval import TRANSITIONS
 from actions.json_value import JsonObject
 from actions.tables import metadata
@@ -118,6 +118,21 @@ def test_a_decision_names_who_made_it_and_is_made_once(approvals: Approvals) -> 
     with pytest.raises(Conflict, match="is denied by 'petra', no longer pending"):
         approvals.decide(asked.id, Decision.APPROVE, PETRA)
     assert not approvals.claim(asked.id)
+
+
+def test_an_edited_call_is_claimed_for_what_it_does_now_and_keeps_what_was_asked(approvals: Approvals) -> None:
+    asked = _ask(approvals)
+    edit = Edit({**ARGUMENTS, "priority": "high"}, f"{EFFECT}?high")
+
+    edited = approvals.decide(asked.id, Decision.EDIT, PETRA, edit=edit)
+
+    assert (edited.arguments, edited.effect, edited.edited) == (ARGUMENTS, EFFECT, edit)
+    assert (edited.final_arguments["priority"], edited.final_effect) == ("high", f"{EFFECT}?high")
+    assert _ask(approvals).id == asked.id  # the same call asked for again is the one that was edited
+    assert not approvals.claim(asked.id, effect=EFFECT)
+    assert approvals.claim(asked.id, effect=f"{EFFECT}?high")
+    with pytest.raises(Conflict):
+        approvals.decide(asked.id, Decision.EDIT, PETRA, edit=edit)
 
 
 def test_an_approval_that_nobody_decides_expires(approvals: Approvals, time: _Time) -> None:

@@ -48,6 +48,8 @@ _ALTERNATIVES: JsonObject = {
         ({"type": "object", "required": ["a"], "properties": {}, "additionalProperties": False}, {"a": 1}, {}),
         ({"anyOf": [{"type": "string"}, {"type": "null"}], "description": "x"}, None, 5),
         ({"type": "array", "items": {"type": "integer", "multipleOf": 2}, "uniqueItems": True}, [1, 1], ["x"]),
+        ({"type": "array", "minItems": 1}, ["a", 1], []),
+        ({"type": "array", "prefixItems": [{"type": "string"}]}, ["a", 1], [1]),
         ({"type": "string", "not": {"const": "x"}, "format": "uri", "maxLength": 9}, "x", 5),
     ],
 )
@@ -70,6 +72,14 @@ def test_the_grammar_keeps_what_it_can(schema: JsonObject, good: JsonValue, bad:
             "the whole: no value keeps both `minLength` and `maxLength`",
         ),
         ({"enum": []}, "the whole: no value is allowed"),
+        (
+            {"type": "object", "required": ["a"], "maxProperties": 0},
+            "the whole: `maxProperties` is checked only afterwards",
+        ),
+        (
+            {"type": "array", "prefixItems": [{}, {}], "maxItems": 1},
+            "the whole: `maxItems` is checked only afterwards",
+        ),
         (
             {"type": "object", "properties": {"a": {}}, "minProperties": 3, "additionalProperties": False},
             "the whole: `minProperties` is checked only afterwards",

@@ -8,7 +8,6 @@ import httpx
 import pytest
 
 from actions import ActionSet, ArgumentsInvalid
-from examples.crm.store import CrmStore
 from tests.actions.connecting import call, connected, refused, told
 from tests.fakes.hubspot import TOKEN, HubSpot, running_hubspot
 
@@ -22,12 +21,10 @@ def service() -> Iterator[HubSpot]:
 @pytest.fixture
 def hubspot(service: HubSpot) -> HubSpot:
     """The service, with the records and rights of the beginning."""
-    fresh = CrmStore.seeded()
-    service.store.records, service.store.ties = fresh.records, fresh.ties
-    service.scopes = {
-        f"crm.objects.{kind}.{right}" for kind in ("contacts", "companies", "deals") for right in ("read", "write")
-    }
-    service.all_calls.limit, service.searches.limit = 190, 5
+    fresh = HubSpot("")
+    service.store.records, service.store.ties = fresh.store.records, fresh.store.ties
+    service.scopes = fresh.scopes
+    service.all_calls.limit, service.searches.limit = fresh.all_calls.limit, fresh.searches.limit
     service.requests.clear()
     service.later(10)
     return service

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
 from actions import ActionSet, ArgumentsInvalid, DocumentInvalid
@@ -92,3 +93,23 @@ def test_an_address_that_cannot_be_called_is_refused(url: str) -> None:
 def test_the_address_is_needed() -> None:
     with pytest.raises(DocumentInvalid, match="connector 'webhook' needs your own address"):
         alone("webhook")
+
+
+def test_the_receiver_of_these_tests_answers_as_http_says(webhook: Webhook) -> None:
+    with httpx.Client(headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False) as client:
+        refused = [
+            client.post(webhook.url, content=b"x"),
+            client.post(webhook.url, json={**PAID, "text": "x" * 70_000}),
+            client.post(webhook.url, content=b"{", headers={"Content-Type": "application/json"}),
+            client.post(webhook.url, json=[]),
+        ]
+        read = client.get(webhook.url)
+        nobody = client.post(webhook.url, json=PAID, headers={"Authorization": "Bearer of-nothing"})
+        webhook.window.limit = 0
+        later = client.post(webhook.url, json=PAID)
+
+    assert [one.status_code for one in refused] == [415, 413, 400, 400]
+    assert (read.status_code, read.headers["allow"]) == (405, "POST")
+    assert (nobody.status_code, nobody.headers["www-authenticate"]) == (401, "Bearer")
+    assert (later.status_code, later.headers["retry-after"]) == (429, "60")
+    assert webhook.taken == []

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from server.cli.answers import ActionCall
 from tests.cli.conftest import Run
 from tests.fakes.api import Api
 
@@ -17,6 +18,7 @@ from tests.fakes.api import Api
         ("knowledge", "search", "returns", "--persona", "support-agent"),
         ("approval", "list"),
         ("approval", "approve", "appr-1"),
+        ("action", "audit"),
         ("adapter", "use", "support-agent", "2"),
         ("adapter", "rollback", "support-agent"),
         ("chat", "support-agent", "-m", "hi"),
@@ -111,6 +113,56 @@ def test_a_decision_goes_to_the_server(run: Run, api: Api, word: str) -> None:
     api.answer("POST /api/approvals/appr-1", {"id": "appr-1", "state": "approved"})
     assert run("--url", api.url, "approval", word, "appr-1").code == 0
     assert api.requests[0].body == {"decision": word}
+
+
+def test_an_edited_call_goes_to_the_server_with_its_arguments(run: Run, api: Api) -> None:
+    api.answer("POST /api/approvals/appr-1", {"id": "appr-1", "state": "approved"})
+    outcome = run("--url", api.url, "approval", "edit", "appr-1", "--arguments", '{"contact": "8"}')
+    assert outcome.out.startswith("Edited and approved appr-1.")
+    assert api.requests[0].body == {"decision": "edit", "arguments": {"contact": "8"}}
+
+
+def test_arguments_that_are_no_json_are_refused_before_anything_is_sent(run: Run, api: Api) -> None:
+    outcome = run("--url", api.url, "approval", "edit", "appr-1", "--arguments", "contact: 8")
+    assert (outcome.code, api.requests) == (1, [])
+    assert "--arguments is no JSON" in outcome.err
+
+
+def test_an_edited_approval_is_listed_with_both_versions(run: Run, api: Api) -> None:
+    edited = {"arguments": {"contact": "8"}, "effect": "DELETE x"}
+    row = {"id": "appr-1", "state": "done", "operation": "remove", "arguments": {"contact": "7"}, "edited": edited}
+    api.answer("GET /api/approvals", {"data": [row]})
+    shown = run("--url", api.url, "approval", "list", "--state", "all").out
+    assert "remove(contact='7'), edited to (contact='8')" in " ".join(shown.split())
+
+
+def test_the_audit_shows_calls_with_their_arguments_or_what_is_left_of_them(run: Run, api: Api) -> None:
+    call = {
+        "state": "done",
+        "persona": "clerk",
+        "revision": "abc",
+        "principal": "key:ada",
+        "operation": "look_up",
+        "status": 200,
+        "created_at": 1_800_000_000,
+    }
+    rows = [
+        {**call, "id": "call-1", "arguments": {"who": "Ada"}},
+        {**call, "id": "call-2", "arguments_sha256": "0123456789abcdef"},
+        {**call, "id": "call-3", "decided_by": "key:boss"},
+    ]
+    api.answer("GET /api/actions/calls", {"data": rows})
+    asked = ("--url", api.url, "action", "audit", "--persona", "clerk", "--state", "done", "--json")
+    listed = json.loads(run(*asked).out)
+    assert [one["id"] for one in listed] == ["call-1", "call-2", "call-3"]
+    assert api.requests[0].query == "persona=clerk&state=done&limit=50"
+    assert [ActionCall.model_validate(row).told for row in rows] == [
+        "who='Ada'",
+        "sha256 0123456789ab",
+        "(deleted)",
+    ]
+    shown = run("--url", api.url, "action", "audit").out
+    assert all(word in shown for word in ("call-1", "key:boss", "look_up"))
 
 
 def test_only_pending_approvals_are_listed_unless_asked_otherwise(run: Run, api: Api) -> None:

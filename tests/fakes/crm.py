@@ -16,19 +16,27 @@
 | `GET /picture` | a PNG | |
 | `GET /cookie` | sets a cookie, and says which cookies came | |
 | `POST /status/{code}` | answers with that status | |
+| `/flaky`, any method | answers as `planned`, then 200 | RFC 9110, 10.2.3 |
+| `GET /poisoned` | what a test made it say | |
+| `GET`, `DELETE /held` | answers once `gate` is open; notes how many wait together | |
 """
 
 import gzip
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from urllib.parse import unquote_plus
 
 import anyio
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tests.fakes.serving import serving_app
+
+BREAKS = 0
+"""A planned status that is none: the connection breaks in the middle of the body."""
 
 
 @dataclass(slots=True)
@@ -38,6 +46,21 @@ class Crm:
     url: str
     requests: list[tuple[str, str]] = field(default_factory=list)
     authorizations: list[str] = field(default_factory=list)
+    queries: list[str] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    planned: list[tuple[int, dict[str, str]]] = field(default_factory=list)
+    gate: threading.Event = field(default_factory=threading.Event)
+    poison: str = ""
+    held: int = 0
+    most_held: int = 0
+
+    @property
+    def heard(self) -> str:
+        """Everything that ever came in: lines, headers and bodies."""
+        lines = [f"{m} {path}?{query}" for (m, path), query in zip(self.requests, self.queries, strict=True)]
+        headers = [f"{name}: {value}" for one in self.headers for name, value in one.items()]
+        return unquote_plus("\n".join([*lines, *headers, *(body.decode("latin-1") for body in self.bodies)]))
 
     @property
     def host(self) -> str:
@@ -79,15 +102,50 @@ def _app(crm: Crm) -> ASGIApp:
     async def status(code: int) -> Response:
         return Response("why: " + str(code), status_code=code, media_type="text/plain")
 
+    @app.api_route("/flaky", methods=["GET", "POST", "PUT", "DELETE"])
+    async def flaky() -> Response:
+        status, headers = crm.planned.pop(0) if crm.planned else (200, {})
+        if status == BREAKS:
+            return StreamingResponse(_half(), media_type="text/plain")
+        return Response(f"answered {status}", status_code=status, headers=headers, media_type="text/plain")
+
+    @app.get("/poisoned")
+    async def poisoned() -> Response:
+        return Response(crm.poison, media_type="text/plain")
+
+    @app.api_route("/held", methods=["GET", "DELETE"])
+    async def held() -> Response:
+        crm.held += 1
+        crm.most_held = max(crm.most_held, crm.held)
+        await anyio.to_thread.run_sync(crm.gate.wait, abandon_on_cancel=True)
+        crm.held -= 1
+        return Response("at last", media_type="text/plain")
+
     _add_oddities(app)
 
     async def recording(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             crm.requests.append((scope["method"], scope["raw_path"].decode()))
-            crm.authorizations.append(dict(scope["headers"]).get(b"authorization", b"").decode())
+            headers = {name.decode(): value.decode() for name, value in scope["headers"]}
+            crm.authorizations.append(headers.get("authorization", ""))
+            crm.queries.append(scope["query_string"].decode())
+            crm.headers.append(headers)
+
+            async def listening() -> Message:
+                message = await receive()
+                crm.bodies.append(message.get("body", b""))
+                return message
+
+            await app(scope, listening, send)
+            return
         await app(scope, receive, send)
 
     return recording
+
+
+async def _half() -> AsyncIterator[bytes]:
+    yield b"half of it"
+    raise ConnectionAbortedError
 
 
 def _add_oddities(app: FastAPI) -> None:
@@ -102,11 +160,7 @@ def _add_oddities(app: FastAPI) -> None:
 
     @app.post("/broken")
     async def broken() -> Response:
-        async def half() -> AsyncIterator[bytes]:
-            yield b"half of it"
-            raise ConnectionAbortedError
-
-        return StreamingResponse(half(), media_type="text/plain")
+        return StreamingResponse(_half(), media_type="text/plain")
 
     @app.get("/redirect")
     async def redirect(to: str) -> Response:

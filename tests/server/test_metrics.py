@@ -298,7 +298,9 @@ async def test_a_web_page_cannot_read_the_metrics(gateway: Gateway) -> None:
 
 async def test_two_apps_share_no_number(gateway: Gateway) -> None:
     await gateway.ask("plain", "Hi")
-    other = Metrics(gateway.services.personas, gateway.services.sync, gateway.services.engine)
+    other = Metrics(
+        gateway.services.personas, gateway.services.sync, gateway.services.engine, gateway.services.hosts
+    )
     assert Scrape((await other.text()).decode()).value("engine_calls_total", **PLAIN) is None
 
 
@@ -312,7 +314,7 @@ class _Crowd:
 
 async def test_a_scrape_of_a_thousand_personas_lets_other_work_go_on(gateway: Gateway) -> None:
     crowd: Any = _Crowd([f"p{number}" for number in range(1000)])
-    metrics = Metrics(crowd, gateway.services.sync, gateway.services.engine)
+    metrics = Metrics(crowd, gateway.services.sync, gateway.services.engine, gateway.services.hosts)
     for persona in crowd.personas:
         record = new_record()
         record.persona = persona.id

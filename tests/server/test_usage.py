@@ -146,10 +146,10 @@ class MovingDatabase(Database):
     full = False
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, *, durable: bool = True) -> Iterator[Connection]:
         if self.full:
             raise Unavailable("The disk is full.", code="disk_full")
-        with super().write() as connection:
+        with super().write(durable=durable) as connection:
             yield connection
 
 

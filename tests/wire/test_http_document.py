@@ -121,6 +121,7 @@ async def test_every_answer_fits_the_document(surface: Surface) -> None:
         (approval,) = (await call("GET /api/approvals"))["data"]
         await call("POST /api/approvals/{approval_id}", {"decision": "deny"}, approval_id=approval["id"])
         await _use_connections(call)
+        assert (await call("GET /api/actions/calls"))["data"]
         await call("GET /api/knowledge/stores")
         hits = await call("POST /api/knowledge/search", {"query": "library opens", "persona": "librarian"})
         assert hits["data"]
