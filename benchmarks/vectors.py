@@ -18,7 +18,7 @@ from benchmarks.remembered import remembering
 from benchmarks.report import RETRIEVAL, verdict
 from benchmarks.sampling import quantile
 from benchmarks.section import Bench, Section
-from retrieval.index_cache import LEAST_RECALL
+from retrieval.built_index import LEAST_RECALL
 from retrieval.index_recall import DEPTH, fitted, nearest
 from retrieval.records import Vectors
 from retrieval.vector_index import EXACT_LIMIT, Rows, VectorIndex

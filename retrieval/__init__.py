@@ -8,9 +8,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from retrieval.built_index import IndexSizes
     from retrieval.citations import SUPPORT_THRESHOLD, Citation, attribute
     from retrieval.embedder import Embedder
-    from retrieval.index_cache import IndexSizes
     from retrieval.knowledge import Knowledge
     from retrieval.markers import MarkerFilter
     from retrieval.records import (
@@ -52,7 +52,7 @@ _ELSEWHERE = {
     "SUPPORT_THRESHOLD": "citations",
     "Citation": "citations",
     "Embedder": "embedder",
-    "IndexSizes": "index_cache",
+    "IndexSizes": "built_index",
     "Knowledge": "knowledge",
     "MarkerFilter": "markers",
     "Rerank": "reranker",

@@ -1,276 +1,251 @@
-"""One index a store, kept in memory and as a file. Both are caches: the database is the truth.
+"""One index a store, kept in memory. A cache, as its file is: the database is the truth.
 
-A file counts only if embedder, digest and count agree with the database, since faiss would load a flipped byte
-without a word. A large store is searched exactly until its approximate index is built, which happens in the
-background and counts only if it finds what an exact search finds.
+What has changed since an index was built is laid over it, at once and in little time. It is built anew, and its
+file written, in the background. A large store is searched exactly until its approximate index is built.
 """
 
-import contextlib
 import logging
-import os
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from sqlalchemy import Connection
 
 from core.database import Database
-from core.durable import bring_to_disk
 from core.errors import NotFound, Unavailable
 from retrieval import shelf
-from retrieval.index_recall import Examination, fitted
+from retrieval.built_index import BuiltIndex, IndexSizes
+from retrieval.index_files import IndexFiles
 from retrieval.live_index import REBUILT_AT, LiveIndex
-from retrieval.records import Vectors
 from retrieval.shelf import Store
-from retrieval.vector_index import EXACT_LIMIT, FLAT_LIMIT, LINKS, Rows, VectorIndex, digest
 
 _LOG = logging.getLogger(__name__)
-LEAST_RECALL = 0.95
-
-
-@dataclass(frozen=True, slots=True)
-class IndexSizes:
-    """Where the kinds of index change.
-
-    Attributes:
-        exact: above so many passages a graph is walked, if it finds enough.
-        least_recall: recall@10 against an exact search below which an approximate index is not used.
-        links: of each passage to its neighbours in the graph.
-    """
-
-    exact: int = EXACT_LIMIT
-    least_recall: float = LEAST_RECALL
-    links: int = LINKS
+_MOST_LAID_OVER = 0.5
+"""Share of a store's passages above which reading those that came takes as long as reading all."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
-    embedder: str
-    generation: int
+    """An index of a store as it was at one generation.
+
+    Attributes:
+        whole: the index holds every passage that the store had.
+    """
+
+    store: Store
     index: LiveIndex
+    whole: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Built:
-    index: VectorIndex
-    recall: float
+@dataclass(slots=True)
+class _Place:
+    """What is kept of one store.
+
+    Attributes:
+        turn: of whoever changes any of it.
+        snapshot: what searches use.
+        unwritten: built, and not yet a file.
+        builder: at work in the background, if any.
+        refused: an approximate index found too little; it is not tried again before much has changed.
+    """
+
+    turn: threading.Lock = field(default_factory=threading.Lock)
+    snapshot: _Snapshot | None = None
+    unwritten: BuiltIndex | None = None
+    builder: threading.Thread | None = None
+    refused: bool = False
 
 
 class IndexCache:
-    """Hands out immutable indexes; a refresh puts a new one in the place of the old.
+    """Hands out immutable indexes; what changes puts a new one in the place of the old.
 
     A search that runs meanwhile keeps the index that it began with.
     """
 
     def __init__(self, database: Database, folder: Path, sizes: IndexSizes | None = None) -> None:
         self._database = database
-        self._folder = folder
+        self._files = IndexFiles(database, folder)
         self._sizes = sizes or IndexSizes()
-        self._snapshots: dict[int, _Snapshot] = {}
-        self._refreshing = threading.Lock()
-        self._builders: dict[int, threading.Thread] = {}
-        self._refused: set[int] = set()
+        self._places: dict[int, _Place] = {}
         self._closed = threading.Event()
-        self._sweep()
 
     def get(self, store: Store) -> LiveIndex:
         """Return the index of a store, which may be as old as the last `refresh`."""
-        snapshot = self._snapshots.get(store.id)
+        place = self._places.setdefault(store.id, _Place())
+        held = place.snapshot
         # A folder's index is refreshed by its sync; that of a store of uploads, whose files come and go one by
         # one and must be found once they are said to be completed, by the first search that needs it.
-        stale = snapshot is not None and store.id < 0 and snapshot.generation != store.generation
-        if snapshot is None or snapshot.embedder != store.embedder or stale:
-            return self.refresh(store.name)
-        return snapshot.index
+        stale = held is not None and store.id < 0 and held.store.generation != store.generation
+        if held is not None and held.store.embedder == store.embedder and not stale:
+            return held.index
+        with place.turn:
+            fresh = place.snapshot = self._caught_up(store, place)
+            if place.unwritten is not None or self._outgrown(fresh, place):
+                self._build_later(place)
+        return fresh.index
 
     def refresh(self, name: str) -> LiveIndex:
-        """Bring memory and file up to the store's present generation."""
-        with self._refreshing:
-            built = None
-            with self._database.read() as connection:
-                # One transaction, so that generation and vectors belong to each other.
-                connection.exec_driver_sql("BEGIN")
-                store = shelf.find_store(connection, name)
-                if store is None:
-                    raise NotFound(f"The knowledge store {name!r} is gone.")
-                held = self._snapshots.get(store.id)
-                if held and (held.embedder, held.generation) == (store.embedder, store.generation):
-                    return held.index
-                index = self._caught_up(connection, store, held)
-                if index is None:
-                    built = _built_exact(*shelf.store_vectors(connection, store))
-                    index = LiveIndex(built.index)
-                connection.rollback()
-            if built is not None:
-                self._refused.discard(store.id)
-                self._keep(store, built)
-            self._snapshots[store.id] = _Snapshot(store.embedder, store.generation, index)
-            if self._wants_graph(store, index):
-                self._build_later(store)
-            return index
+        """Bring memory and file up to the store's present generation; a sync, unlike a search, has time for it."""
+        with self._database.read() as connection:
+            store = shelf.find_store(connection, name)
+        if store is None:
+            raise _gone(name)
+        place = self._places.setdefault(store.id, _Place())
+        with place.turn:
+            fresh = place.snapshot = self._caught_up(store, place, at_leisure=True)
+            unwritten, place.unwritten = place.unwritten, None
+            if self._outgrown(fresh, place):
+                self._build_later(place)
+        if unwritten is not None:
+            self._write(unwritten)
+        return fresh.index
 
     def settle(self) -> None:
-        """Wait until no index is being built."""
-        for builder in list(self._builders.values()):
-            builder.join()
+        """Wait until no index is being built or written."""
+        for place in list(self._places.values()):
+            while (builder := place.builder) is not None:
+                builder.join()
 
     def close(self) -> None:
-        """Build no further index; one that is being built is given up at its next step."""
+        """Build and write no further index; one that is being built is given up at its next step."""
         self._closed.set()
-
-    def path(self, store: Store) -> Path:
-        """Return where the index of a store is kept."""
-        return self._folder / f"{store.id}.faiss"
+        self._files.close()
 
     def drop_gone(self) -> None:
         """Forget the indexes of stores that are no more."""
-        with self._refreshing:
-            with self._database.read() as connection:
-                there = shelf.store_numbers(connection)
-            self._snapshots = {number: one for number, one in self._snapshots.items() if number in there}
-            for path in self._folder.glob("*.faiss"):
-                if path.stem.lstrip("-").isdecimal() and int(path.stem) not in there:
-                    path.unlink(missing_ok=True)
+        there = self._files.drop_gone()
+        for number in set(self._places) - there:
+            self._places.pop(number, None)
 
-    def _sweep(self) -> None:
-        """Remove half-written files of processes that are gone."""
-        for beside in self._folder.glob("*.tmp"):
-            writer = beside.suffixes[0].lstrip(".")
-            if not (writer.isdecimal() and Path("/proc", writer).exists()):
-                beside.unlink(missing_ok=True)
+    def _caught_up(self, store: Store, place: _Place, *, at_leisure: bool = False) -> _Snapshot:
+        """Return the store's index of this moment, made of what is held in memory or in its file if possible."""
+        with self._database.read() as connection:
+            # One transaction, so that generation and vectors belong to each other.
+            connection.exec_driver_sql("BEGIN")
+            now = shelf.find_store(connection, store.name)
+            if now is None or now.id != store.id:
+                raise _gone(store.name)
+            held = place.snapshot
+            if held is None or held.store.embedder != now.embedder:
+                held = self._read(now)
+            elif held.store.generation == now.generation:
+                return held
+            fresh = held and self._changed(connection, now, held.index, whole=held.whole)
+            if fresh is None or (at_leisure and self._soon_rebuilt(fresh.index)):
+                built = BuiltIndex.exact(now, *shelf.store_vectors(connection, now))
+                place.unwritten, place.refused = built, False
+                fresh = _Snapshot(now, LiveIndex.over(built.index))
+            connection.rollback()
+        return fresh
 
-    def _caught_up(self, connection: Connection, store: Store, held: _Snapshot | None) -> LiveIndex | None:
-        """Return the index of memory or file with what has changed since; None if it has to be built anew.
+    def _read(self, store: Store) -> _Snapshot | None:
+        index = self._files.read(store)
+        return None if index is None else _Snapshot(store, LiveIndex.over(index.on_gpu()))
 
-        A row number is never given twice, and its vector stays as long as its embedder.
+    def _changed(
+        self, connection: Connection, store: Store, index: LiveIndex, *, whole: bool = False
+    ) -> _Snapshot | None:
+        """Return an index of the store with what has changed since; None if it is as well built anew.
+
+        A row number is never given twice, and its vector stays as long as its embedder. So an index that was whole
+        lacks the rows above its latest one alone; where both together are more than there are, some are gone.
         """
-        base = held.index.base if held and held.embedder == store.embedder else self._load(store)
-        if base is None:
+        passages = shelf.passage_count(connection, store.id)
+        came = shelf.rows_above(connection, store.id, index.latest)
+        gone = came[:0]
+        if not whole or index.count + len(came) != passages:
+            rows, known = shelf.rows_above(connection, store.id, 0), index.rows
+            came = np.setdiff1d(rows, known, assume_unique=True)
+            gone = np.setdiff1d(known, rows, assume_unique=True)
+        if len(came) > _MOST_LAID_OVER * passages:
             return None
-        rows = shelf.store_rows(connection, store)
-        came = np.setdiff1d(rows, base.rows, assume_unique=True)
-        gone = np.setdiff1d(base.rows, rows, assume_unique=True)
-        if not len(came) and not len(gone):
-            return LiveIndex(base)
-        if len(rows) <= self._sizes.exact or (base.kind.exact and len(came) + len(gone) > REBUILT_AT * base.count):
-            return None
-        return LiveIndex.over(base, gone, self._added(connection, store, came))
+        found = shelf.passage_vectors(connection, store.embedder, came.tolist())
+        if found or len(gone):
+            vectors = np.stack(list(found.values())) if found else np.empty((0, store.dimensions), np.float32)
+            index = index.changed_by(gone, np.array(list(found), np.int64), vectors)
+        return _Snapshot(store, index, whole=index.count == passages)
 
-    def _added(self, connection: Connection, store: Store, rows: Rows) -> VectorIndex | None:
-        found = shelf.passage_vectors(connection, store.embedder, rows.tolist())
-        if not found:
-            return None
-        return VectorIndex.exact(np.array(list(found), np.int64), np.stack(list(found.values())))
+    def _outgrown(self, held: _Snapshot, place: _Place) -> bool:
+        """Tell whether the index is to be built anew: much has changed, or another kind belongs to its size."""
+        large = held.index.count > self._sizes.exact
+        wrong = held.index.base.kind.exact is large and not (large and place.refused)
+        return wrong or held.index.changed > REBUILT_AT
 
-    def _load(self, store: Store) -> VectorIndex | None:
-        path = self.path(store)
-        try:
-            if store.index_embedder != store.embedder or digest(path) != store.index_sha256:
-                return None
-            index = VectorIndex.read(path)
-        except (OSError, RuntimeError):
-            return None
-        sound = (index.count, index.dimensions) == (store.index_count, store.dimensions)
-        return index.on_gpu() if sound else None
+    def _soon_rebuilt(self, index: LiveIndex) -> bool:
+        """Tell whether an exact index is to be built anew, which takes a moment."""
+        return index.count <= self._sizes.exact and (index.changed > REBUILT_AT or not index.base.kind.exact)
 
-    def _keep(self, store: Store, built: _Built) -> None:
-        """Save an index; without its file it is only built again after the next start."""
-        beside = self.path(store).with_suffix(f".{os.getpid()}.tmp")
-        try:
-            self._save(store, built, beside)
-        except (OSError, RuntimeError, Unavailable) as error:
-            _LOG.warning("The index of %r is not saved: %s", store.name, error)
-            with contextlib.suppress(OSError):
-                beside.unlink(missing_ok=True)  # a full disk has no room for half an index
-
-    def _save(self, store: Store, built: _Built, beside: Path) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        built.index.write(beside)
-        bring_to_disk(beside)
-        beside.replace(self.path(store))
-        bring_to_disk(self._folder)
-        with self._database.write() as connection:
-            shelf.change_store(
-                connection,
-                store.id,
-                index_generation=store.generation,
-                index_sha256=digest(self.path(store)),
-                index_count=built.index.count,
-                index_embedder=store.embedder,
-                index_kind=built.index.kind.value,
-                index_recall=built.recall,
-            )
-
-    def _wants_graph(self, store: Store, index: LiveIndex) -> bool:
-        if index.count <= self._sizes.exact or store.id in self._refused:
-            return False
-        return index.base.kind.exact or index.changed > REBUILT_AT
-
-    def _build_later(self, store: Store) -> None:
-        builder = self._builders.get(store.id)
-        if (builder is None or not builder.is_alive()) and not self._closed.is_set():
+    def _build_later(self, place: _Place) -> None:
+        if place.builder is None and not self._closed.is_set():
             # A daemon: what it makes is a cache, and a server that ends does not wait for it.
-            builder = threading.Thread(target=self._build, args=(store.name,), name="index-builder", daemon=True)
-            self._builders[store.id] = builder
-            builder.start()
+            place.builder = threading.Thread(target=self._build, args=(place,), name="index-builder", daemon=True)
+            place.builder.start()
 
-    def _build(self, name: str) -> None:
+    def _build(self, place: _Place) -> None:
+        """Write and build one thing after the other until nothing is left to do."""
         try:
-            self._build_graph(name)
+            while (work := self._next(place)) is not None and work():
+                pass
         except (Unavailable, LookupError, MemoryError, RuntimeError) as error:
-            _LOG.warning("The index of %r is not built, its passages are searched as before: %s", name, error)
+            _LOG.warning("An index is not built, its passages are searched as before: %s", error)
+        finally:
+            with place.turn:
+                if place.builder is threading.current_thread():
+                    place.builder = None
 
-    def _build_graph(self, name: str) -> None:
+    def _next(self, place: _Place) -> Callable[[], bool] | None:
+        """Return what a builder has to do; None if it has nothing, and is its place's builder no more."""
+        with place.turn:
+            held, built = place.snapshot, place.unwritten
+            if not self._closed.is_set():
+                if built is not None:
+                    place.unwritten = None
+                    return partial(self._write, built)
+                if held is not None and self._outgrown(held, place):
+                    return partial(self._rebuild, place, held.store)
+            place.builder = None
+            return None
+
+    def _write(self, built: BuiltIndex) -> bool:
+        self._files.write(built.store, built.index, built.recall())
+        return True
+
+    def _rebuild(self, place: _Place, named: Store) -> bool:
+        """Build the index anew; tell whether it has taken its place."""
         with self._database.read() as connection:
             connection.exec_driver_sql("BEGIN")
-            store = shelf.find_store(connection, name)
+            store = shelf.find_store(connection, named.name)
             if store is None:
-                return
+                return False
             rows, vectors = shelf.store_vectors(connection, store)
             connection.rollback()
-        built = _built_approximate(rows, vectors, self._sizes, lambda: not self._closed.is_set())
+        built = BuiltIndex.of(store, rows, vectors, self._sizes, lambda: not self._closed.is_set())
         if built is None:
-            return
-        if built.recall < self._sizes.least_recall:
-            _LOG.warning(
-                "An approximate index of %r finds %.3f of what an exact search finds, less than %.3f: "
-                "its passages are searched exactly.",
-                name,
-                built.recall,
-                self._sizes.least_recall,
-            )
-            self._refused.add(store.id)  # until so much has changed that the exact index is built anew
-            built = _built_exact(rows, vectors)
-        self._swap(store, built)
+            return False
+        place.refused = built.index.kind.exact and built.index.count > self._sizes.exact
+        return self._swap(place, built)
 
-    def _swap(self, store: Store, built: _Built) -> None:
+    def _swap(self, place: _Place, built: BuiltIndex) -> bool:
         """Put an index in the place of the one that serves, with what has changed while it was built."""
-        with self._refreshing:
-            held = self._snapshots.get(store.id)
-            if held is None or held.embedder != store.embedder:
-                return
+        store = built.store
+        with place.turn:
+            held = place.snapshot
+            if held is None or held.store.embedder != store.embedder:
+                return False
             with self._database.read() as connection:
                 connection.exec_driver_sql("BEGIN")
                 now = shelf.find_store(connection, store.name)
                 if now is None or (now.id, now.embedder) != (store.id, store.embedder):
-                    return
-                fresh = _Snapshot(store.embedder, now.generation, LiveIndex(built.index.on_gpu()))
-                index = self._caught_up(connection, now, fresh)
+                    return False
+                fresh = self._changed(connection, now, LiveIndex.over(built.index.on_gpu()))
                 connection.rollback()
-            self._keep(store, built)
-            if index is not None:
-                self._snapshots[store.id] = _Snapshot(store.embedder, now.generation, index)
+            place.unwritten = built
+            place.snapshot = fresh or held
+        return True
 
 
-def _built_exact(rows: Rows, vectors: Vectors) -> _Built:
-    index = VectorIndex.exact(rows, vectors)
-    return _Built(index, 1.0 if index.count <= FLAT_LIMIT else Examination.of(rows, vectors, seed=2).recall(index))
-
-
-def _built_approximate(
-    rows: Rows, vectors: Vectors, sizes: IndexSizes, going_on: Callable[[], bool]
-) -> _Built | None:
-    index = VectorIndex.approximate(rows, vectors, links=sizes.links, going_on=going_on)
-    return None if index is None else _Built(index, fitted(index, rows, vectors, sizes.least_recall))
+def _gone(name: str) -> NotFound:
+    return NotFound(f"The knowledge store {name!r} is gone.")

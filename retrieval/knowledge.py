@@ -14,11 +14,12 @@ import numpy as np
 from core.clock import Clock, system_clock
 from core.database import Database
 from core.errors import NotFound, Unavailable
-from retrieval import shelf
+from retrieval import lexicon, shelf
 from retrieval.access import open_stores
 from retrieval.attribute_filter import Filter
-from retrieval.index_cache import IndexCache, IndexSizes
-from retrieval.lexicon import LexicalHits, Lexicon
+from retrieval.built_index import IndexSizes
+from retrieval.index_cache import IndexCache
+from retrieval.lexicon import LexicalHits, Searched
 from retrieval.parsing import Parser
 from retrieval.ranking import blended, fused, varied
 from retrieval.records import (
@@ -35,6 +36,8 @@ from retrieval.reranker import Rerank, reranked
 from retrieval.row_cache import RowCache
 from retrieval.shelf import Store
 from retrieval.sync import FolderSync
+from retrieval.vector_index import Rows
+from retrieval.word_cache import WordCache
 
 _CANDIDATES = 50
 _SHOWN = 20
@@ -70,7 +73,7 @@ class Knowledge:
         self._database = database
         self._embedder = embedder
         self._indexes = IndexCache(database, index_dir, index_sizes)
-        self._lexicon = Lexicon()
+        self._words = WordCache(database, index_dir, (index_sizes or IndexSizes()).in_memory)
         self._vectors = RowCache[Vectors](_HELD_ROWS)
         self._passages = RowCache[Passage](_HELD_ROWS)
         self._parser = parser or Parser()
@@ -89,22 +92,27 @@ class Knowledge:
             try:
                 return FolderSync(self._database, self._embedder, self._parser, store, folder, progress).run()
             finally:
-                self._lexicon.forget()
                 with self._database.read() as connection:
                     known = shelf.find_store(connection, store)
                 if known is not None:
                     self._indexes.refresh(store)
+                    self._words.refresh(store)
+
+    def settle(self) -> None:
+        """Wait until no index is being built or written in the background."""
+        self._indexes.settle()
+        self._words.settle()
 
     def close(self) -> None:
         """Parse no further file: a sync that runs ends at the next one that takes a parser. Searches go on."""
         self._parser.close()
         self._indexes.close()
+        self._words.close()
 
-    def changed(self, *, gone: bool = False) -> None:
-        """Take note that files of vector stores have come or, perhaps, whole stores have gone."""
-        self._lexicon.forget()
-        if gone:
-            self._indexes.drop_gone()
+    def drop_gone(self) -> None:
+        """Forget the indexes of vector stores that are no more."""
+        self._indexes.drop_gone()
+        self._words.drop_gone()
 
     def readable(self, stores: Sequence[str], reader: str) -> list[str]:
         """Return the vector stores among `stores` that `reader` may read."""
@@ -209,7 +217,7 @@ class Knowledge:
             found.append(store)
         return found
 
-    def _passing(self, opened: Sequence[Store], wanted: Filter | None) -> Mapping[int, list[int]] | None:
+    def _passing(self, opened: Sequence[Store], wanted: Filter | None) -> Mapping[int, Rows] | None:
         """Return store → the only passages that may be found; None where all may."""
         if wanted is None:
             return None
@@ -217,17 +225,17 @@ class Knowledge:
             return {store.id: shelf.rows_passing(connection, store.id, wanted) for store in opened}
 
     def _candidates(
-        self, opened: Sequence[Store], words: str, vector: Vectors, within: Mapping[int, list[int]] | None
+        self, opened: Sequence[Store], words: str, vector: Vectors, within: Mapping[int, Rows] | None
     ) -> _Candidates:
         only = within or {}
+        searched = [Searched(self._words.get(store), only.get(store.id)) for store in opened]
+        hits = lexicon.search(searched, words, _CANDIDATES)
         rows = {
             row
             for store in opened
             for row in self._indexes.get(store).search(vector, _CANDIDATES, only.get(store.id))
         }
-        inside = None if within is None else [row for passing in within.values() for row in passing]
         with self._database.read() as connection:
-            hits = self._lexicon.search(connection, [store.id for store in opened], words, _CANDIDATES, inside)
             read = partial(shelf.passage_vectors, connection, self._embedder.model_id)
             held = self._vectors.get(_version(opened), rows | hits.scores.keys(), read)
         order = list(held)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy import Connection, RowMapping, delete, func, insert, select, text, update
+from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from retrieval.attribute_filter import Filter, condition
@@ -16,6 +16,7 @@ from retrieval.records import DOCUMENTS, Document, FileFailure, FileWarning, Pas
 from retrieval.splitting import Piece, embedding_text
 from retrieval.tables import documents, entries, file_failures, passages, stores, vectors
 from retrieval.vector_index import Rows
+from retrieval.word_index import PassageWords
 
 _CHUNK = 500  # SQLite takes a limited number of bound values in a statement
 
@@ -30,13 +31,13 @@ class Store:
     embedder: str
     dimensions: int
     generation: int
-    index_generation: int | None
     index_sha256: str | None
     index_count: int | None
     synced_at: float | None
     index_embedder: str | None = None
     index_kind: str | None = None
     index_recall: float | None = None
+    words_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ def keep_failures(connection: Connection, store_id: int, found: Sequence[FileFai
 def put_document(
     connection: Connection, store: Store, document: NewDocument, new_vectors: Mapping[str, bytes]
 ) -> None:
-    """Replace a document with its passages, their full text and those vectors that are not yet there."""
+    """Replace a document with its passages and those vectors that are not yet there."""
     remove_document(connection, store, document.id)
     connection.execute(
         insert(documents).values(
@@ -154,25 +155,10 @@ def put_document(
         for piece, text_hash in zip(document.pieces, document.hashes, strict=True)
     ]
     connection.execute(insert(passages), rows)
-    connection.execute(
-        text(
-            "INSERT INTO retrieval_passages_fts(rowid, title, heading, text)"
-            " SELECT row, title, heading, text FROM retrieval_passages WHERE document_id = :document"
-        ),
-        {"document": document.id},
-    )
 
 
 def remove_document(connection: Connection, store: Store, document: str) -> None:
     """Remove a document and all that hangs on it but the vectors; count the store's generation up."""
-    connection.execute(
-        text(
-            "INSERT INTO retrieval_passages_fts(retrieval_passages_fts, rowid, title, heading, text)"
-            " SELECT 'delete', row, title, heading, text FROM retrieval_passages"
-            " WHERE document_id = :document"
-        ),
-        {"document": document},
-    )
     connection.execute(delete(passages).where(passages.c.document_id == document))
     connection.execute(delete(documents).where(documents.c.id == document))
     change_store(connection, store.id, generation=stores.c.generation + 1)
@@ -239,19 +225,32 @@ def store_vectors(connection: Connection, store: Store) -> tuple[Rows, Vectors]:
     return np.array(rows, np.int64), np.frombuffer(blobs, np.float32).reshape(-1, store.dimensions)
 
 
-def store_rows(connection: Connection, store: Store) -> Rows:
-    """Return the row numbers of all passages of a store that `store_vectors` would return, ascending."""
+def passage_count(connection: Connection, store_id: int) -> int:
+    """Return how many passages a store has; read from an index of the table alone."""
+    return connection.execute(select(func.count()).where(passages.c.store_id == store_id)).scalar_one()
+
+
+def rows_above(connection: Connection, store_id: int, row: int) -> Rows:
+    """Return the row numbers, ascending, of a store's passages that came after `row`.
+
+    A row number is never given twice, and is higher than all that were given before.
+    """
+    # As one string: a result row for each of many passages would take nine times as long.
+    query = select(func.group_concat(passages.c.row)).where(passages.c.store_id == store_id, passages.c.row > row)
+    joined = connection.execute(query).scalar()
+    return np.sort(np.fromstring(joined, np.int64, sep=",")) if joined else np.empty(0, np.int64)
+
+
+def passage_words(connection: Connection, store_id: int, above: int = 0) -> Iterator[PassageWords]:
+    """Yield the words of a store's passages of rows above `above`, ascending, as they are read."""
     query = (
-        select(passages.c.row)
-        .where(
-            passages.c.store_id == store.id,
-            select(vectors.c.text_hash)
-            .where(vectors.c.text_hash == passages.c.text_hash, vectors.c.embedder == store.embedder)
-            .exists(),
-        )
+        select(passages.c.row, passages.c.title, passages.c.heading, passages.c.text)
+        .where(passages.c.store_id == store_id, passages.c.row > above)
         .order_by(passages.c.row)
+        .execution_options(yield_per=_CHUNK)
     )
-    return np.fromiter(connection.execute(query).scalars(), np.int64)
+    for row, title, heading, words in connection.execute(query):
+        yield PassageWords(row, f"{title}\n{heading}\n{words}")
 
 
 def passage_vectors(connection: Connection, embedder: str, rows: Iterable[int]) -> dict[int, Vectors]:
@@ -299,14 +298,15 @@ def passage_texts(connection: Connection, rows: Iterable[int]) -> dict[int, Pass
     return found
 
 
-def rows_passing(connection: Connection, store_id: int, wanted: Filter) -> list[int]:
-    """Return the passages of those files of a store of uploads whose attributes pass a filter."""
+def rows_passing(connection: Connection, store_id: int, wanted: Filter) -> Rows:
+    """Return the passages of those files of a store of uploads whose attributes pass a filter, ascending."""
     query = (
         select(passages.c.row)
         .join(entries, entries.c.document_id == passages.c.document_id)
         .where(passages.c.store_id == store_id, condition(wanted))
+        .order_by(passages.c.row)
     )
-    return list(connection.execute(query).scalars())
+    return np.fromiter(connection.execute(query).scalars(), np.int64)
 
 
 def find_document(connection: Connection, document: str) -> Document | None:

@@ -1,4 +1,4 @@
-"""The tables of retrieval. Owns their shape alone; `shelf` writes the rows, `lexicon` searches them.
+"""The tables of retrieval. Owns their shape alone; `shelf` writes and reads the rows.
 
 `retrieval_vectors` is keyed by the text that was embedded and by the embedder, so it is a cache and the
 truth in one: an unchanged passage of a changed file finds its vector there, and the vectors of a new
@@ -6,7 +6,6 @@ embedder can be laid beside the old ones before a store is switched over.
 """
 
 from sqlalchemy import (
-    DDL,
     JSON,
     BigInteger,
     Boolean,
@@ -21,7 +20,6 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    event,
 )
 
 metadata = MetaData()
@@ -37,13 +35,14 @@ stores = Table(
     # Rises with every change of the store's passages; an index of another generation is stale.
     Column("generation", Integer, nullable=False),
     Column("synced_at", Float),
-    Column("index_generation", Integer),
     Column("index_sha256", String),
     Column("index_count", Integer),
     # Of the index as it was built: whose vectors, how it searches, and recall@10 against an exact search.
     Column("index_embedder", String),
     Column("index_kind", String),
     Column("index_recall", Float),
+    # Of the index of words as it was saved; null while it is kept in memory alone.
+    Column("words_sha256", String),
 )
 
 documents = Table(
@@ -174,14 +173,3 @@ attributes = Table(
     Index("retrieval_file_attributes_by_text", "key", "text"),
     Index("retrieval_file_attributes_by_number", "key", "number"),
 )
-
-FULL_TEXT_DDL = (
-    "CREATE VIRTUAL TABLE IF NOT EXISTS retrieval_passages_fts USING fts5("
-    "title, heading, text, content='retrieval_passages', content_rowid='row', "
-    "tokenize='porter unicode61')",
-    "CREATE VIRTUAL TABLE IF NOT EXISTS retrieval_vocabulary USING fts5vocab('retrieval_passages_fts', 'row')",
-)
-"""Statements that SQLAlchemy cannot express; a migration runs them after the tables."""
-
-for _statement in FULL_TEXT_DDL:
-    event.listen(metadata, "after_create", DDL(_statement))  # type: ignore[no-untyped-call]

@@ -3,7 +3,6 @@
 The only file that imports faiss. Knows row numbers and vectors; nothing of texts, stores or the database.
 """
 
-import hashlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -163,6 +162,14 @@ class VectorIndex:
         return self._index.d
 
     @property
+    def vectors(self) -> Vectors:
+        """A copy of all vectors, (n, d); of a `FLAT` index alone, the others keep none."""
+        if self.kind is not IndexKind.FLAT:
+            raise TypeError(f"An index of kind {self.kind.value!r} keeps no vectors in full precision.")
+        kept: Vectors = _faiss().vector_to_array(_inner(self._index).codes).view(np.float32)
+        return kept.reshape(-1, self.dimensions)
+
+    @property
     def width(self) -> int:
         """How many candidates a walk keeps; 0 where all is scanned."""
         return 0 if self.kind.exact else int(_inner(self._index).hnsw.efSearch)
@@ -246,12 +253,6 @@ class _GpuCopy:
     def search(self, query: Vectors, count: int) -> tuple[Vectors, Rows]:
         with self._turn:
             return self._index.search(query, count)
-
-
-def digest(path: Path) -> str:
-    """Return the SHA-256 of an index file."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 _NONE = Hits(np.empty(0, np.int64), np.empty(0, np.float32))

@@ -59,6 +59,7 @@ def assemble(
     releases: Releases,
     clock: Clock,
     rerank: Rerank | None = None,
+    index_sizes: IndexSizes | None = None,
 ) -> Services:
     """Build the services over a migrated database and a started embedder. Blocking.
 
@@ -71,7 +72,7 @@ def assemble(
     load = action_loader(settings, keyring, hosts=hosts)
     personas = PersonaLibrary(settings.personas_dir, load, clock, pins=settings.documents_dir)
     parser = Parser(Limits(scan_seconds=settings.scan_seconds, scan_threads=settings.scan_threads))
-    sizes = IndexSizes(least_recall=settings.index_recall)
+    sizes = index_sizes or IndexSizes(least_recall=settings.index_recall)
     knowledge = Knowledge(
         database, embedder, settings.indexes_dir, parser, clock, rerank=rerank, index_sizes=sizes
     )

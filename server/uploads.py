@@ -78,12 +78,12 @@ class Uploads:
         self.stores.sweep()
         self.ingest.tidy()
         self.files.drop_orphans(lambda: self._closing)
-        self.knowledge.changed(gone=True)
+        self.knowledge.drop_gone()
 
     def _work(self) -> None:
         self.ingest.embed_anew()
         while self.ingest.step() is not None:
-            self.knowledge.changed()
+            pass
         if not self._closing and time.monotonic() >= self._next_sweep:
             self._next_sweep = time.monotonic() + _SWEEP_SECONDS
             self.sweep()

@@ -186,6 +186,7 @@ async def _seen(house: House) -> dict[str, Any]:
             )
     with house.database.read() as connection:
         rows = {table: connection.execute(text(f"SELECT count(*) FROM {table}")).scalar() for table in _TABLES}
+    house.knowledge.settle()
     indexes = sorted((house.base / "indexes").glob("*"))
     assert [path.name for path in indexes if path.suffix == ".tmp"] == []
     blobs = house.base / "blobs"

@@ -80,9 +80,10 @@ class _Teller:
         await self._told(("delete store", store), self._client.ask("DELETE", f"/vector_stores/{self._ids[store]}"))
 
     async def work(self, store: str) -> None:
-        """Take in what waits, and search, which builds the index and writes it."""
+        """Take in what waits, and search, which builds the index; it is written in the background."""
         self._house.work()
         await self._client.search(self._ids[store], "What does rule1 say?")
+        self._house.knowledge.settle()
 
     async def _told(self, fact: tuple[str, ...], doing: Awaitable[object]) -> None:
         self._witness.attempt(*fact)

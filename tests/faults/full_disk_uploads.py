@@ -71,6 +71,7 @@ async def _told(house: House, filler: _Filler, client: Client, kind: str) -> dic
         answers["bytes while full"] = (await client.http.get(f"/files/{notes}/content")).content == content_of(
             "notes.md"
         )
+        house.knowledge.settle()
     answers["left behind"] = sorted(path.name for path in (house.base / "blobs" / "incoming").iterdir())
     answers["left behind"] += sorted(path.name for path in (house.base / "indexes").glob("*.tmp"))
     answers["blobs"] = len(list(house.uploads.files.blobs.held()))

@@ -15,6 +15,7 @@ import httpx
 from core.callbacks import nothing
 from core.database import Database
 from core.errors import NotFound, Unavailable
+from retrieval import IndexSizes
 from retrieval.ingest import Ingest
 from retrieval.parsing import ParsedDocument, Parser
 from retrieval.records import Vectors
@@ -24,6 +25,9 @@ from server.engine.client import EngineClient
 from server.engine_port import Readiness
 from server.settings import Settings
 from tests.fakes.embedder import WordEmbedder
+
+SAVED = IndexSizes(in_memory=0)
+"""Words are written to disk even of few passages."""
 
 _LONG = 100  # characters of what is only counted while a document is being cut
 Step = Callable[[str], None]
@@ -104,6 +108,7 @@ class House:
             ),
             releases=_NoReleases(),
             clock=lambda: 1_800_000_000.0,
+            index_sizes=SAVED,
         )
         tokens = _WatchedTokens(step)
         blobs = services.uploads.files.blobs
@@ -116,7 +121,7 @@ class House:
         """Do what the server's worker does when it wakes: take in what waits, then sweep."""
         self.uploads.ingest.embed_anew()
         while self.uploads.ingest.step() is not None:
-            self.knowledge.changed()
+            pass
         self.uploads.sweep()
 
     @asynccontextmanager

@@ -24,6 +24,7 @@ from server.personas.library import PersonaLibrary
 from server.personas.schema import PersonaSpec
 from tests.fakes.embedder import WordEmbedder
 from tests.faults.document_stories import DOCUMENT_STORIES
+from tests.faults.house import SAVED
 from tests.faults.witness import Stop, Witness
 
 ADMIN = Principal(PrincipalId("key:boss"), frozenset({Scope.ADMIN}))
@@ -89,7 +90,8 @@ def keys(base: Path, witness: Witness) -> None:
 
 def knowledge(base: Path, witness: Witness) -> None:
     """Read a folder, and read it again after each of its files has changed and one is gone."""
-    library = Knowledge(Database(base / "repertory.db"), WordEmbedder(), base / "indexes")
+    database = Database(base / "repertory.db")
+    library = Knowledge(database, WordEmbedder(), base / "indexes", index_sizes=SAVED)
     for edition in ("old", "new"):
         write_books(base / "books", edition)
         witness.attempt("read", edition)

@@ -70,6 +70,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     asyncio.run(fill())
     house.work()
     _found(house)
+    house.knowledge.settle()
     house.close()
     return base
 
@@ -101,8 +102,8 @@ def _interrupt(path: Path) -> None:
     """Leave what a process leaves that is killed while it writes."""
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    path.rename(path.with_name(f"-1.{dead.pid}.tmp"))
-    _halve(path.with_name(f"-1.{dead.pid}.tmp"))
+    path.rename(path.with_name(f"-1.faiss.{dead.pid}.tmp"))
+    _halve(path.with_name(f"-1.faiss.{dead.pid}.tmp"))
 
 
 @pytest.mark.parametrize(
@@ -133,6 +134,54 @@ def test_a_damaged_index_of_uploads_is_built_again_and_answers_as_before(
     house = House(base)
 
     assert _found(house) == expected
+    house.knowledge.settle()
     house.close()
     assert index.read_bytes() == whole
     assert list(index.parent.glob("*.tmp")) == []
+
+
+def _largest(folder: Path) -> Path:
+    return max(folder.iterdir(), key=lambda path: path.stat().st_size)
+
+
+def _swap_words(folder: Path) -> None:
+    shutil.rmtree(folder)
+    shutil.copytree(folder.with_name("-2.words"), folder)
+
+
+def _interrupt_words(folder: Path) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    folder.rename(folder.with_name(f"-1.words.{dead.pid}.tmp"))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(shutil.rmtree, id="they are missing"),
+        pytest.param(lambda folder: _largest(folder).unlink(), id="a file is missing"),
+        pytest.param(lambda folder: _flip(_largest(folder)), id="a bit is flipped"),
+        pytest.param(lambda folder: _halve(_largest(folder)), id="half of a file is missing"),
+        pytest.param(_swap_words, id="they are another store's"),
+        pytest.param(_interrupt_words, id="their writer was killed half-way"),
+    ],
+)
+def test_damaged_words_of_uploads_are_made_again_and_answer_as_before(
+    filled: Path, tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    base = tmp_path / "data"
+    shutil.copytree(filled, base)
+    words = base / "indexes" / "-1.words"
+    untouched = House(base)
+    expected = _found(untouched)
+    untouched.close()
+
+    damage(words)
+    house = House(base)
+
+    assert _found(house) == expected
+    house.close()
+    assert sorted(path.suffix for path in words.iterdir()) == sorted(
+        path.suffix for path in (filled / "indexes" / "-1.words").iterdir()
+    )
+    assert list(words.parent.glob("*.tmp")) == []

@@ -45,7 +45,9 @@ def test_damaged_index_is_built_again_from_the_database(
     before = knowledge.search(["support"], "boots in a sale", floor=0.0)
     damage(path)
 
-    after = Knowledge(database, WordEmbedder(), index_dir).search(["support"], "boots in a sale", floor=0.0)
+    again = Knowledge(database, WordEmbedder(), index_dir)
+    after = again.search(["support"], "boots in a sale", floor=0.0)
+    again.settle()
 
     assert after == before
     assert path.read_bytes() == sound
@@ -73,7 +75,9 @@ def test_sound_index_is_read_and_not_written_again(
     [path] = index_dir.iterdir()
     written = path.stat().st_mtime_ns
 
-    found = Knowledge(database, WordEmbedder(), index_dir).search(["support"], "never blame the customer")
+    again = Knowledge(database, WordEmbedder(), index_dir)
+    found = again.search(["support"], "never blame the customer")
+    again.settle()
 
     assert found.passages
     assert path.stat().st_mtime_ns == written
@@ -111,7 +115,9 @@ def test_kill_between_writing_and_renaming_leaves_the_old_file_and_right_answers
     [beside] = index_dir.glob("*.tmp")
     assert beside.stat().st_size > len(old)
     assert path.read_bytes() == old
-    found = Knowledge(database, WordEmbedder(), index_dir).search(["support"], "kettles boil")
+    again = Knowledge(database, WordEmbedder(), index_dir)
+    found = again.search(["support"], "kettles boil")
+    again.settle()
     assert found.passages[0].path == "kettles.txt"
     assert list(index_dir.iterdir()) == [path]
 

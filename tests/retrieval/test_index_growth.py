@@ -7,68 +7,16 @@ import numpy as np
 import pytest
 
 from core.database import Database
-from retrieval import shelf
-from retrieval.index_cache import IndexCache, IndexSizes
-from retrieval.records import Vectors
-from retrieval.shelf import NewDocument, Store
-from retrieval.splitting import Piece
+from retrieval.built_index import IndexSizes
+from retrieval.index_cache import IndexCache
+from tests.retrieval.growing import Growing
 
-_DIMENSIONS = 24
-_EMBEDDER = "cloud/1"
 _WALKED = IndexSizes(exact=1000, least_recall=0.9)
 
 
-class _Growing:
-    """A store whose documents have sixty passages each, with vectors of our choice."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._chance = np.random.default_rng(11)
-        self._centres = self._chance.standard_normal((12, _DIMENSIONS))
-        with database.write() as connection:
-            shelf.create_store(connection, "big", "", _EMBEDDER, _DIMENSIONS)
-
-    @property
-    def row(self) -> Store:
-        with self._database.read() as connection:
-            store = shelf.find_store(connection, "big")
-        assert store is not None
-        return store
-
-    def add(self, *numbers: int) -> None:
-        for number in numbers:
-            vectors = self._vectors(60)
-            hashes = [f"{number}-{place}" for place in range(60)]
-            pieces = [Piece("", f"words {name}", place, place + 1) for place, name in enumerate(hashes)]
-            made = {key: vector.tobytes() for key, vector in zip(hashes, vectors, strict=True)}
-            document = NewDocument(f"doc-{number}", f"{number}.txt", "", "text", str(number), pieces, hashes)
-            with self._database.write() as connection:
-                shelf.put_document(connection, self.row, document, made)
-
-    def remove(self, *numbers: int) -> None:
-        for number in numbers:
-            with self._database.write() as connection:
-                shelf.remove_document(connection, self.row, f"doc-{number}")
-
-    def nearest(self, question: Vectors, count: int) -> list[int]:
-        with self._database.read() as connection:
-            rows, vectors = shelf.store_vectors(connection, self.row)
-        return [int(row) for row in rows[np.argsort(-(vectors @ question), kind="stable")[:count]]]
-
-    def question(self) -> Vectors:
-        question: Vectors = self._vectors(1)[0]
-        return question
-
-    def _vectors(self, count: int) -> Vectors:
-        near = self._centres[self._chance.integers(0, len(self._centres), count)]
-        vectors = near + 0.7 * self._chance.standard_normal((count, _DIMENSIONS))
-        unit: Vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
-        return unit
-
-
 @pytest.fixture
-def growing(database: Database) -> _Growing:
-    growing = _Growing(database)
+def growing(database: Database) -> Growing:
+    growing = Growing(database)
     growing.add(*range(20))
     return growing
 
@@ -81,17 +29,17 @@ def cache(database: Database, index_dir: Path) -> Iterator[IndexCache]:
     cache.settle()
 
 
-def _agreement(cache: IndexCache, growing: _Growing) -> float:
+def _agreement(cache: IndexCache, growing: Growing) -> float:
     shares = []
     for _ in range(20):
         question = growing.question()
-        found = cache.get(growing.row).search(question, 10)
+        found = growing.named(cache.get(growing.row).search(question, 10))
         assert len(found) == 10
         shares.append(len(set(found) & set(growing.nearest(question, 10))) / 10)
     return float(np.mean(shares))
 
 
-def test_graph_takes_over_once_it_is_built_and_says_what_it_finds(cache: IndexCache, growing: _Growing) -> None:
+def test_graph_takes_over_once_it_is_built_and_says_what_it_finds(cache: IndexCache, growing: Growing) -> None:
     assert cache.refresh("big").base.kind.exact
 
     cache.settle()
@@ -102,7 +50,7 @@ def test_graph_takes_over_once_it_is_built_and_says_what_it_finds(cache: IndexCa
     assert _agreement(cache, growing) >= 0.85
 
 
-def test_graph_that_finds_too_little_is_not_used(database: Database, index_dir: Path, growing: _Growing) -> None:
+def test_graph_that_finds_too_little_is_not_used(database: Database, index_dir: Path, growing: Growing) -> None:
     # A graph of two links a vector falls apart.
     strict = IndexCache(database, index_dir, IndexSizes(exact=1000, least_recall=0.999, links=2))
     strict.refresh("big")
@@ -114,7 +62,7 @@ def test_graph_that_finds_too_little_is_not_used(database: Database, index_dir: 
     assert _agreement(strict, growing) == 1.0
 
 
-def test_change_of_a_large_store_shows_at_once_without_building_anew(cache: IndexCache, growing: _Growing) -> None:
+def test_change_of_a_large_store_shows_at_once_without_building_anew(cache: IndexCache, growing: Growing) -> None:
     cache.refresh("big")
     cache.settle()
     base = cache.get(growing.row).base
@@ -129,7 +77,7 @@ def test_change_of_a_large_store_shows_at_once_without_building_anew(cache: Inde
     assert _agreement(cache, growing) >= 0.85
 
 
-def test_index_is_built_anew_when_much_of_it_is_dead(cache: IndexCache, growing: _Growing) -> None:
+def test_index_is_built_anew_when_much_of_it_is_dead(cache: IndexCache, growing: Growing) -> None:
     cache.refresh("big")
     cache.settle()
     growing.add(*range(60, 64))
@@ -144,7 +92,7 @@ def test_index_is_built_anew_when_much_of_it_is_dead(cache: IndexCache, growing:
     assert live.count == 21 * 60
 
 
-def test_change_while_the_graph_is_built_is_not_lost(cache: IndexCache, growing: _Growing) -> None:
+def test_change_while_the_graph_is_built_is_not_lost(cache: IndexCache, growing: Growing) -> None:
     cache.refresh("big")
     growing.remove(3)
     cache.refresh("big")
@@ -157,7 +105,7 @@ def test_change_while_the_graph_is_built_is_not_lost(cache: IndexCache, growing:
 
 
 def test_saved_graph_serves_the_next_start_with_what_has_changed_since(
-    database: Database, index_dir: Path, cache: IndexCache, growing: _Growing
+    database: Database, index_dir: Path, cache: IndexCache, growing: Growing
 ) -> None:
     cache.refresh("big")
     cache.settle()
@@ -171,14 +119,3 @@ def test_saved_graph_serves_the_next_start_with_what_has_changed_since(
     assert _agreement(again, growing) >= 0.85
     again.close()
     again.settle()
-
-
-def test_small_store_is_built_anew_at_each_change(database: Database, index_dir: Path, growing: _Growing) -> None:
-    small = IndexCache(database, index_dir)
-    small.refresh("big")
-    growing.remove(1)
-
-    live = small.refresh("big")
-
-    assert (live.changed, live.count, growing.row.index_kind) == (0, 19 * 60, "flat")
-    assert _agreement(small, growing) == 1.0

@@ -136,9 +136,9 @@ def test_rows_that_are_gone_are_not_found_and_rows_that_came_are(
     _, vectors = cloud
     base, question = indexes[which], vectors[4]
     first = base.search(question, 30).rows
-    came = VectorIndex.exact(np.array([9_000_000], np.int64), question.reshape(1, -1))
+    came = np.array([9_000_000], np.int64)
 
-    live = LiveIndex.over(base, first[:20], came)
+    live = LiveIndex.over(base).changed_by(first[:20], came, question.reshape(1, -1))
 
     found = live.search(question, 11)
     assert found == [9_000_000, *first[20:30].tolist()]
@@ -149,4 +149,6 @@ def test_rows_that_are_gone_are_not_found_and_rows_that_came_are(
 def test_index_with_all_rows_gone_finds_nothing() -> None:
     rows, vectors = _cloud(5)
 
-    assert LiveIndex.over(VectorIndex.exact(rows, vectors), rows, None).search(vectors[0], 3) == []
+    live = LiveIndex.over(VectorIndex.exact(rows, vectors)).changed_by(rows, rows[:0], vectors[:0])
+
+    assert live.search(vectors[0], 3) == []

@@ -61,7 +61,7 @@ class Shelf:
     def work(self) -> None:
         while self.ingest.step():
             pass
-        self.knowledge.changed(gone=True)
+        self.knowledge.drop_gone()
 
     def found(self, store: str, query: str, reader: str = "key:ada", wanted: Filter | None = None) -> list[str]:
         result = self.knowledge.search(
