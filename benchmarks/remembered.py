@@ -24,7 +24,9 @@ _FOLDER = ROOT / "build" / "benchmarks"
 def embedding() -> Iterator[Embedder]:
     """Run the embedding process of the server, on two threads."""
     _FOLDER.mkdir(parents=True, exist_ok=True)
-    embedder = Embedder(ROOT / "models" / "embedding", log_path=_FOLDER / "embedder.log", threads=2)
+    embedder = Embedder(
+        ROOT / "models" / "embedding", log_path=_FOLDER / "embedder.log", threads=2, kept_in=_FOLDER
+    )
     embedder.start()
     try:
         yield embedder

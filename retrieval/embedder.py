@@ -31,7 +31,7 @@ _START_TIMEOUT = 180.0
 _FIRST_PAUSE = 5.0
 _LONGEST_PAUSE = 300.0
 _CACHED_QUERIES = 1024
-Precision = Literal["float32", "bfloat16"]
+Precision = Literal["auto", "int8", "float32", "bfloat16"]
 _REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -65,6 +65,14 @@ class Embedder:
 
     Safe for many threads. Queries (`priority=True`) have a lane of their own beside the batches of a sync. With
     `reranking` the child holds a cross-encoder, too; without it, or if that cannot be loaded, `rerank` refuses.
+
+    Args:
+        model_dir: the folder of the model.
+        log_path: where the child writes what goes wrong.
+        threads: of the processor, for one batch.
+        dtype: numbers of the model; `auto` takes eight bits for a model that can be had so, else float32.
+        kept_in: the folder that keeps a model in eight bits from one start to the next.
+        reranking: the cross-encoder.
     """
 
     def __init__(
@@ -73,12 +81,14 @@ class Embedder:
         *,
         log_path: Path,
         threads: int = 1,
-        dtype: Precision = "float32",
+        dtype: Precision = "auto",
+        kept_in: Path | None = None,
         reranking: Reranking | None = None,
     ) -> None:
         self._model_dir = model_dir
         self._reranking = reranking
         self._dtype = dtype
+        self._kept_in = kept_in
         self._log_path = log_path
         self._threads = threads
         self._child: _Child | None = None
@@ -234,7 +244,8 @@ class Embedder:
         query_in, query_sink = os.pipe()
         query_source, query_out = os.pipe()
         command = [sys.executable, "-m", "retrieval.embedder_process", str(self._model_dir.resolve())]
-        command += [str(self._threads), self._dtype, str(bulk_in), str(bulk_out)]
+        kept_in = str(self._kept_in.resolve()) if self._kept_in else ""
+        command += [str(self._threads), self._dtype, kept_in, str(bulk_in), str(bulk_out)]
         given, kept = [bulk_in, bulk_out], [bulk_sink, bulk_source, query_sink, query_source]
         pairs = None
         if self._reranking is not None:
@@ -274,6 +285,8 @@ class Embedder:
             self._loading = None
         hello = json.loads(payload)
         child.model_id, child.dimensions = str(hello["model_id"]), int(hello["dimensions"])
+        if problem := hello.get("eight_bit_problem"):
+            _LOG.info("passages are embedded in float32, since the embedding model %s", problem)
         if problem := hello.get("reranker_problem"):
             _LOG.error("the reranker cannot be loaded, so searches go without it: %s", problem)
         return child

@@ -104,6 +104,7 @@ class _Gateway:
             log_path=settings.logs_dir / "embedder.log",
             threads=settings.embedding_threads,
             dtype=settings.embedding_dtype,
+            kept_in=settings.embedding_dir,
             reranking=self._reranking,
         )
 
