@@ -1,4 +1,4 @@
-"""What a persona may do in the world: operations of OpenAPI documents, with approvals."""
+"""What a persona may do in the world: operations of OpenAPI documents and tools of MCP servers, with approvals."""
 
 from actions.action_set import ActionSet
 from actions.addresses import NetworkGrants
@@ -6,7 +6,7 @@ from actions.approval import Approval, ApprovalState, Decision, Edit, arguments_
 from actions.approvals import Approvals
 from actions.breaker import BreakerState
 from actions.call import Call, CallState, Intent
-from actions.config import ActionConfig, OperationChoice, ServerChoice
+from actions.config import ActionConfig, ActionSource, McpConfig, OperationChoice, ServerChoice, ToolChoice
 from actions.connections import Connections, SignIn
 from actions.connects import Connect, Connects
 from actions.documents import Documents, Offer
@@ -22,7 +22,7 @@ from actions.hosts import HostLimits, Hosts
 from actions.journal import Journal
 from actions.keyring import Keyring
 from actions.oauth import OAuthClient
-from actions.operation import Operation, SkippedOperation
+from actions.operation import Offered, Operation, SkippedOperation
 from actions.pauses import Pauses
 from actions.pins import Pins
 from actions.result import ActionResult
@@ -36,6 +36,7 @@ __all__ = [
     "ActionConfig",
     "ActionResult",
     "ActionSet",
+    "ActionSource",
     "AddressRefused",
     "Approval",
     "ApprovalState",
@@ -59,9 +60,11 @@ __all__ = [
     "Intent",
     "Journal",
     "Keyring",
+    "McpConfig",
     "NetworkGrants",
     "OAuthClient",
     "Offer",
+    "Offered",
     "Operation",
     "OperationChoice",
     "Pauses",
@@ -75,6 +78,7 @@ __all__ = [
     "SignInFailed",
     "SkippedOperation",
     "Tokens",
+    "ToolChoice",
     "arguments_hash",
     "fence",
     "secret_of",

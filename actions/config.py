@@ -2,7 +2,16 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    JsonValue,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
 from actions.selection import MAX_EXPRESSION, Selection
 from actions.soql import SoqlQuery
@@ -143,3 +152,54 @@ class ActionConfig(BaseModel):
         if self.operations is None:
             return None
         return tuple(OperationChoice(id=item) if isinstance(item, str) else item for item in self.operations)
+
+
+class ToolChoice(BaseModel):
+    """One tool that the persona may call, with what the operator says differently from its server."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: Annotated[str, Field(min_length=1, description="The tool's name at the server.")]
+    name: Annotated[
+        str | None, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$", description="Name that the model sees.")
+    ] = None
+    description: Annotated[
+        str | None, Field(min_length=1, max_length=300, description="Description that the model sees.")
+    ] = None
+    consequential: Annotated[
+        bool, Field(description="Whether a person must approve each call, whatever the server says of itself.")
+    ] = True
+
+
+class McpConfig(BaseModel):
+    """An MCP server of the server's settings and what a persona may call of its tools."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    mcp: Annotated[
+        str, Field(min_length=1, description="Name of an MCP server in the file that REPERTORY_MCP_FILE names.")
+    ]
+    operations: Annotated[
+        tuple[str | ToolChoice, ...] | None,
+        Field(
+            min_length=1, description="The tools to offer, by their names there; absent: all that were accepted."
+        ),
+    ] = None
+
+    @property
+    def choices(self) -> tuple[ToolChoice, ...] | None:
+        """The tools to offer, each with its overrides, or None for all."""
+        if self.operations is None:
+            return None
+        return tuple(ToolChoice(id=item) if isinstance(item, str) else item for item in self.operations)
+
+
+def _kind(value: object) -> str:
+    is_mcp = "mcp" in value if isinstance(value, dict) else isinstance(value, McpConfig)
+    return "[mcp]" if is_mcp else "[document]"
+
+
+ActionSource = Annotated[
+    Annotated[ActionConfig, Tag("[document]")] | Annotated[McpConfig, Tag("[mcp]")], Discriminator(_kind)
+]
+"""Where operations come from: a document, a connector, or an MCP server."""

@@ -4,12 +4,13 @@ It is added below the client, so that no log line, error or redirect of the clie
 """
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, unquote_plus
 
 import httpx
 
+from actions.errors import SecretRefused
 from actions.secret import ApiKey, Basic, Bearer
 
 _EXTENSION = "repertory.credentials"
@@ -100,6 +101,26 @@ def of_secret(secret: Bearer | ApiKey | Basic) -> Credentials:
             return Credentials(query=carried, values=(text,))
         case "cookie":
             return Credentials(cookies=carried, values=(text,))
+
+
+def together(several: Iterable[Credentials]) -> Credentials:
+    """Return what one request carries that has several secrets, each in a header of its own.
+
+    Raises:
+        SecretRefused: two travel in the same header, or one travels elsewhere.
+    """
+    headers: dict[str, str] = {}
+    values: list[str] = []
+    for one in several:
+        if one.query or one.cookies:
+            raise SecretRefused("A secret in the query or in a cookie cannot be used here. Use one in a header.")
+        taken = {name.lower() for name in headers}
+        for name, value in one.headers.items():
+            if name.lower() in taken:
+                raise SecretRefused(f"Two of the secrets travel as {name!r}. Use one of them.")
+            headers[name] = value
+        values.extend(one.values)
+    return Credentials(headers, values=tuple(values))
 
 
 def basic(username: str, password: str) -> str:

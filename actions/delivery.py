@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 import anyio
+import httpx
 
 from actions.credentials import Credentials
 from actions.hosts import Host, Hosts
@@ -19,6 +20,9 @@ from actions.sender import TIME_LIMIT_SECONDS, Sender
 
 Sending = Callable[[int], Awaitable[None]]
 """Told before each attempt which one it is. What it raises keeps the call from being sent."""
+
+Send = Callable[[float], Awaitable[ActionResult]]
+"""Sends one attempt within so many seconds, and words whatever happens."""
 
 NO_TIME = "The call was not made: this answer has used up its time for actions."
 _BUSY = "The call was not made: too many calls to the service wait for their turn. Try again later."
@@ -39,12 +43,14 @@ class Terms:
         until: monotonic time at which it must have ended, where less than the usual time is left.
         sending: told before each attempt.
         reading: how an answer is read.
+        seconds: for all of it, instead of the usual time.
     """
 
     repeatable: bool = False
     until: float | None = None
     sending: Sending = unwatched
     reading: Reading = WHOLE
+    seconds: float | None = None
 
 
 class Delivery:
@@ -71,15 +77,23 @@ class Delivery:
         self._pauses = pauses or Pauses()
 
     async def deliver(self, prepared: PreparedRequest, credentials: Credentials, terms: Terms) -> ActionResult:
-        """Deliver, and word whatever happens for the model; raises nothing of the network."""
-        ends = time.monotonic() + self._time_limit
+        """Deliver a request, and word whatever happens for the model; raises nothing of the network."""
+
+        async def send(seconds: float) -> ActionResult:
+            return await self._sender.send(prepared, credentials, reading=terms.reading, seconds=seconds)
+
+        return await self.carry(prepared.url, send, terms)
+
+    async def carry(self, url: httpx.URL, send: Send, terms: Terms) -> ActionResult:
+        """Deliver what `send` sends to the host of `url`."""
+        ends = time.monotonic() + (self._time_limit if terms.seconds is None else terms.seconds)
         if terms.until is not None:
             ends = min(ends, terms.until)
             if ends <= time.monotonic():
                 return unanswered(NO_TIME, certain=True)
-        host, attempt, certain = self._hosts.of(prepared.url), 1, True
+        host, attempt, certain = self._hosts.of(url), 1, True
         while True:
-            result = await self._attempt(host, attempt, prepared, credentials, ends, terms)
+            result = await self._attempt(host, attempt, send, ends, terms)
             certain = certain and (result.certain or result.ok)
             pause = self._pause(result, attempt, ends, terms)
             if pause is None:
@@ -87,15 +101,7 @@ class Delivery:
             await anyio.sleep(pause)
             attempt += 1
 
-    async def _attempt(
-        self,
-        host: Host,
-        attempt: int,
-        prepared: PreparedRequest,
-        credentials: Credentials,
-        ends: float,
-        terms: Terms,
-    ) -> ActionResult:
+    async def _attempt(self, host: Host, attempt: int, send: Send, ends: float, terms: Terms) -> ActionResult:
         with anyio.move_on_after(ends - time.monotonic()) as waiting:
             await host.slots.acquire()
         if waiting.cancelled_caught:
@@ -105,8 +111,7 @@ class Delivery:
                 return _left_alone(rest)
             try:
                 await terms.sending(attempt)
-                seconds = max(_SHORTEST_SECONDS, ends - time.monotonic())
-                result = await self._sender.send(prepared, credentials, reading=terms.reading, seconds=seconds)
+                result = await send(max(_SHORTEST_SECONDS, ends - time.monotonic()))
             except BaseException:
                 host.breaker.withdraw()
                 raise

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from actions.decoding import decodable
 from actions.json_value import JsonObject
 from actions.naming import NOTHING
-from actions.operation import Operation
+from actions.operation import Offered
 
 
-def catalogue(operations: Sequence[Operation]) -> str:
+def catalogue(operations: Sequence[Offered]) -> str:
     """Return the part of the system message that lists the operations."""
     lines = [f"- {operation.name}: {operation.description}" for operation in operations]
     return "\n".join(["# Actions", *lines])
@@ -45,7 +45,7 @@ def correction_prompt(name: str, problem: str) -> str:
     return f"{problem}\n\n{arguments_prompt(name)}"
 
 
-def arguments_format(operation: Operation) -> JsonObject:
+def arguments_format(operation: Offered) -> JsonObject:
     """Return the `response_format` under which the arguments are decoded."""
     schema, _ = decodable(operation.parameters)
     return {"type": "json_schema", "json_schema": {"name": operation.name, "schema": schema}}

@@ -14,7 +14,7 @@ from actions.connects import Connect
 from actions.credentials import Credentials, of_secret, of_token
 from actions.errors import ConnectionNeeded
 from actions.oauth import Grant, OAuthClient
-from actions.secret import AuthorizationCode, ClientCredentials, Secret
+from actions.secret import AuthorizationCode, ClientCredentials, SentSecret
 from actions.single_flight import SingleFlight
 from actions.vault import Secrets
 from core.clock import Clock, system_clock
@@ -111,7 +111,7 @@ class Keyring:
         connections, principal = self._people(use)
         return await connections.missing(principal, use.persona, use.name)
 
-    def _secret(self, use: SecretUse) -> Secret:
+    def _secret(self, use: SecretUse) -> SentSecret:
         return self.secrets.get(use.name, use.persona, use.url, self._grants)
 
     async def _grant(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Protocol
 
 from actions.composition import Composition
 from actions.json_value import JsonObject, JsonValue
@@ -71,6 +72,40 @@ class Binding:
     part: Part = Part()
 
 
+class Offered(Protocol):
+    """What a model may call, whether an operation of a document or a tool of an MCP server carries it out.
+
+    The attributes mean what they mean in `Operation`.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102  see the class
+    @property
+    def title(self) -> str: ...  # noqa: D102
+    @property
+    def description(self) -> str: ...  # noqa: D102
+    @property
+    def parameters(self) -> JsonObject: ...  # noqa: D102
+    @property
+    def strict(self) -> JsonObject | None: ...  # noqa: D102
+    @property
+    def consequential(self) -> bool: ...  # noqa: D102
+    @property
+    def judged(self) -> bool: ...  # noqa: D102
+    @property
+    def notes(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def server(self) -> str: ...  # noqa: D102
+    @property
+    def secrets(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def request(self) -> str: ...  # noqa: D102
+    @property
+    def address(self) -> str: ...  # noqa: D102
+    @property
+    def target(self) -> str: ...  # noqa: D102
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """What a persona may call.
@@ -113,6 +148,26 @@ class Operation:
     composition: Composition | None = None
     judged: bool = False
     idempotency_header: str | None = None
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Names of the secrets that are sent along."""
+        return () if self.secret is None else (self.secret,)
+
+    @property
+    def request(self) -> str:
+        """What is called, in few words, for people."""
+        return f"{self.method} {self.path}"
+
+    @property
+    def address(self) -> str:
+        """What is called, in full, for people."""
+        return f"{self.method} {self.server}{self.path}"
+
+    @property
+    def target(self) -> str:
+        """Method and server, for the journal."""
+        return f"{self.method} {self.server}"
 
     @property
     def repeatable(self) -> bool:

@@ -24,6 +24,9 @@ from actions.addresses import canonical_host
 LEAST = 8
 """Characters of the shortest secret: a shorter one could not be hidden without tearing other words apart."""
 
+LEAST_OF_A_KEY = 24
+"""Characters of the shortest secret that signs: a shorter one could be found by trying."""
+
 _PORTS = {"http": 80, "https": 443}
 _NEVER_A_KEY = frozenset({"host", "content-length", "content-type", "transfer-encoding", "connection", "cookie"})
 _OWN_PARAMETERS = frozenset(
@@ -188,8 +191,18 @@ class AuthorizationCode(_OAuth):
     ] = None
 
 
+class Signing(_Bound):
+    """A key that signs hooks, both ways, and is never sent. Its `hosts` are those that may be called back."""
+
+    kind: Literal["signing"] = "signing"
+    value: Annotated[SecretStr, Field(description="The key.")]
+
+    _checked = field_validator("value")(lambda value: _printable(value, LEAST_OF_A_KEY))
+
+
 OAuthSecret = ClientCredentials | AuthorizationCode
-_KINDS = ("bearer", "api_key", "basic", "oauth2_client_credentials", "oauth2_authorization_code")
+SentSecret = Bearer | ApiKey | Basic | OAuthSecret
+_KINDS = ("bearer", "api_key", "basic", "oauth2_client_credentials", "oauth2_authorization_code", "signing")
 
 
 def _kind(fields: object) -> str:
@@ -209,7 +222,8 @@ Secret = Annotated[
     | Annotated[ApiKey, Tag("api_key")]
     | Annotated[Basic, Tag("basic")]
     | Annotated[ClientCredentials, Tag("oauth2_client_credentials")]
-    | Annotated[AuthorizationCode, Tag("oauth2_authorization_code")],
+    | Annotated[AuthorizationCode, Tag("oauth2_authorization_code")]
+    | Annotated[Signing, Tag("signing")],
     Discriminator(_kind),
     BeforeValidator(_known),
 ]
@@ -233,9 +247,9 @@ def _listed(url: httpx.URL, hosts: tuple[str, ...]) -> bool:
     return host in allowed or f"{host}:{port}" in allowed
 
 
-def _printable(value: SecretStr) -> SecretStr:
+def _printable(value: SecretStr, least: int = LEAST) -> SecretStr:
     text = value.get_secret_value()
-    if len(text) < LEAST or not all(" " < character <= "~" for character in text):
+    if len(text) < least or not all(" " < character <= "~" for character in text):
         # A header with another character is refused later with a message that shows the value.
-        raise ValueError(f"a secret has at least {LEAST} printable ASCII characters without spaces")
+        raise ValueError(f"a secret has at least {least} printable ASCII characters without spaces")
     return value

@@ -94,3 +94,13 @@ calls = Table(
     Index("action_calls_persona", "persona"),
     sqlite_autoincrement=True,
 )
+
+mcp_pins = Table(
+    "action_mcp_pins",
+    metadata,
+    Column("server", String, primary_key=True),
+    Column("url", String, nullable=False),
+    Column("tools", Text, nullable=False),
+    Column("pinned_at", Float, nullable=False),
+    Column("pinned_by", String, nullable=False),
+)

@@ -8,13 +8,13 @@ from jsonschema.exceptions import ValidationError
 
 from actions.errors import ArgumentsInvalid
 from actions.json_value import JsonObject, JsonValue
-from actions.operation import Operation
+from actions.operation import Offered
 from actions.text import MAX_CHARACTERS
 
 _MAX_REPORTED = 3
 
 
-def validate_arguments(operation: Operation, arguments_json: str) -> JsonObject:
+def validate_arguments(operation: Offered, arguments_json: str) -> JsonObject:
     """Return the arguments that `arguments_json` holds.
 
     Raises:

@@ -15,7 +15,15 @@ from actions.addresses import NetworkGrants
 from actions.credentials import basic, of_secret
 from actions.errors import SecretRefused
 from actions.hiding import hidden
-from actions.secret import AuthorizationCode, ClientCredentials, OAuthSecret, Secret, secret_of
+from actions.secret import (
+    AuthorizationCode,
+    ClientCredentials,
+    OAuthSecret,
+    Secret,
+    SentSecret,
+    Signing,
+    secret_of,
+)
 from core.errors import InvalidRequest
 from core.ids import PersonaId
 
@@ -51,20 +59,34 @@ class Secrets:
             ) from None
         return cls({name: _one(path, name, fields) for name, fields in entries})
 
-    def get(self, name: str, persona: PersonaId, url: httpx.URL, grants: NetworkGrants) -> Secret:
+    def get(self, name: str, persona: PersonaId, url: httpx.URL, grants: NetworkGrants) -> SentSecret:
         """Return the secret `name`, for `persona` calling `url`.
 
         Raises:
-            SecretRefused: there is no such secret, or it is not bound to this persona or host, or it would
-                travel in the clear over a network that the settings do not name.
+            SecretRefused: there is no such secret, or it is not bound to this persona or host, or it is never
+                sent, or would travel in the clear over a network that the settings do not name.
         """
         secret = self.of_persona(name, persona)
-        if not secret.reaches(url):
-            raise SecretRefused(f"The secret {name!r} is not bound to the host {url.host!r}.")
-        _encrypted(name, url, grants)
+        if isinstance(secret, Signing):
+            raise SecretRefused(f"The secret {name!r} signs hooks and is never sent. Name another one.")
+        _reaching(name, secret, url, grants)
         if isinstance(secret, OAuthSecret):
             _encrypted(name, httpx.URL(secret.token_url), grants)
         return secret
+
+    def signing_key(self, name: str, persona: PersonaId, url: httpx.URL | None, grants: NetworkGrants) -> bytes:
+        """Return the key with which `persona` checks signatures, and signs what goes to `url`.
+
+        Raises:
+            SecretRefused: there is none, or it is not bound to this persona or host, or is one that is sent, or
+                what it signs would travel in the clear.
+        """
+        secret = self.of_persona(name, persona)
+        if not isinstance(secret, Signing):
+            raise SecretRefused(f"The secret {name!r} is sent to others and cannot sign. Write `kind: signing`.")
+        if url is not None:
+            _reaching(name, secret, url, grants)
+        return secret.value.get_secret_value().encode()
 
     def of_persona(self, name: str, persona: PersonaId) -> Secret:
         """Return the secret `name`, if there is one and `persona` may use it.
@@ -111,6 +133,12 @@ def _one(path: Path, name: str, fields: object) -> Secret:
         raise InvalidRequest(f"The secrets file {str(path)!r} is not usable: {problems}.") from None
 
 
+def _reaching(name: str, secret: Secret, url: httpx.URL, grants: NetworkGrants) -> None:
+    if not secret.reaches(url):
+        raise SecretRefused(f"The secret {name!r} is not bound to the host {url.host!r}.")
+    _encrypted(name, url, grants)
+
+
 def _encrypted(name: str, url: httpx.URL, grants: NetworkGrants) -> None:
     if url.scheme != "https" and not grants.allow(url.host, url.port or _PORTS["http"]):
         raise SecretRefused(f"The secret {name!r} would travel unencrypted to {url.host!r}. Use https.")
@@ -118,6 +146,8 @@ def _encrypted(name: str, url: httpx.URL, grants: NetworkGrants) -> None:
 
 def _values(secret: Secret) -> tuple[str, ...]:
     """Return what must not be shown of a secret."""
+    if isinstance(secret, Signing):
+        return (secret.value.get_secret_value(),)
     if not isinstance(secret, ClientCredentials | AuthorizationCode):
         return of_secret(secret).values
     if secret.client_secret is None:

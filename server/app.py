@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from server.background import kept_running
+from server.hooks.answering import Answering
 from server.middleware.body import BodyGuard
 from server.middleware.callers import CallerGuard, page_origins
 from server.middleware.edge import Edge
@@ -19,8 +20,10 @@ from server.routes import (
     embeddings,
     files,
     health,
+    hooks,
     keys,
     knowledge,
+    mcp,
     metrics,
     models,
     oauth,
@@ -52,6 +55,8 @@ _ROUTERS = (
     actions,
     approvals,
     oauth,
+    hooks,
+    mcp,
     knowledge,
     transcripts,
     keys,
@@ -129,11 +134,15 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         watch = partial(services.personas.watch, services.sync.run)
         background.start_soon(kept_running, "Watching the persona files", watch)
         background.start_soon(kept_running, "Taking in uploads", services.uploads.run)
+        background.start_soon(kept_running, "Asking MCP servers for their tools", services.toolbox.keep_up)
+        answer = partial(services.hooks.run, Answering(services))
+        background.start_soon(kept_running, "Answering hooks", answer)
         yield
         services.uploads.close()
         services.knowledge.close()  # a thread cannot be cancelled
         background.cancel_scope.cancel()
     await services.personas.aclose()
     await services.connections.aclose()
+    await services.hooks.aclose()
     if services.traces is not None:
         await anyio.to_thread.run_sync(services.traces.close)

@@ -18,6 +18,7 @@ from actions import (
     Secrets,
     Tokens,
 )
+from actions.mcp import McpServers, Toolbox, ToolPins
 from core.clock import Clock
 from core.database import Database
 from core.ids import PersonaId
@@ -30,6 +31,9 @@ from retrieval.vector_stores import VectorStores
 from server.engine_port import Engine, Releases
 from server.files.blobs import Blobs
 from server.files.store import Files
+from server.hooks.courier import Courier
+from server.hooks.hooks import Hooks
+from server.hooks.store import HookJobs
 from server.keys.gate import Gate
 from server.keys.store import Keys
 from server.knowledge_sync import KnowledgeSync
@@ -68,9 +72,13 @@ def assemble(
     keys = Keys(database, clock)
     limits = HostLimits(settings.action_host_calls, settings.action_host_failures, settings.action_host_seconds)
     hosts = Hosts(limits)
-    connections, keyring = _connections(settings, database, clock)
-    load = action_loader(settings, keyring, hosts=hosts)
-    personas = PersonaLibrary(settings.personas_dir, load, clock, pins=settings.documents_dir)
+    secrets, grants = _secrets(settings), NetworkGrants.parse(settings.private_hosts)
+    connections, keyring = _connections(settings, secrets, database, clock)
+    toolbox = toolbox_of(settings, ToolPins(database, clock), secrets)
+    load = action_loader(settings, keyring, hosts=hosts, toolbox=toolbox)
+    personas = PersonaLibrary(
+        settings.personas_dir, load, clock, pins=settings.documents_dir, edition=lambda: toolbox.changes
+    )
     parser = Parser(Limits(scan_seconds=settings.scan_seconds, scan_threads=settings.scan_threads))
     sizes = index_sizes or IndexSizes(least_recall=settings.index_recall)
     knowledge = Knowledge(
@@ -105,6 +113,8 @@ def assemble(
         connections=connections,
         journal=journal,
         hosts=hosts,
+        toolbox=toolbox,
+        hooks=Hooks(HookJobs(database, clock), Courier(secrets, grants, clock), clock, personas.hooks_of),
         uploads=_uploads(settings, database, embedder, parser, clock, knowledge),
         reported=Reported(database, clock),
         transcripts=transcripts,
@@ -139,13 +149,11 @@ def documents_of(settings: Settings) -> Documents:
     return Documents(settings.knowledge_root, Pins(settings.documents_dir))
 
 
-def _connections(settings: Settings, database: Database, clock: Clock) -> tuple[Connections, Keyring]:
+def _connections(
+    settings: Settings, secrets: Secrets, database: Database, clock: Clock
+) -> tuple[Connections, Keyring]:
     """Return the accounts of callers at other services, and what hands out all credentials."""
-    grants, secrets, seal = (
-        NetworkGrants.parse(settings.private_hosts),
-        _secrets(settings),
-        Seal(settings.oauth_keys_path),
-    )
+    grants, seal = NetworkGrants.parse(settings.private_hosts), Seal(settings.oauth_keys_path)
     oauth = OAuthClient(grants, clock)
     connections = Connections(secrets, Tokens(database, seal, clock), Connects(database, clock), seal, oauth)
     return connections, Keyring(secrets, grants, oauth, connections, clock=clock)
@@ -161,8 +169,9 @@ def action_loader(
     *,
     documents: Documents | None = None,
     hosts: Hosts | None = None,
+    toolbox: Toolbox | None = None,
 ) -> LoadActions:
-    """Return what reads a persona's OpenAPI documents, within the network and secrets that settings grant.
+    """Return what reads a persona's actions, within the network and secrets that settings grant.
 
     Args:
         settings: of this server.
@@ -170,14 +179,17 @@ def action_loader(
             account is needed.
         documents: where they are read and kept; by default those of the settings.
         hosts: what is known of the hosts that are called; whoever calls none leaves it out.
+        toolbox: the MCP servers; without it, those of the settings, of whose tools nothing is known.
     """
     shared = hosts or Hosts()
     pauses = Pauses(attempts=settings.action_attempts)
     grants = NetworkGrants.parse(settings.private_hosts)
     secrets = _secrets(settings) if keyring is None else keyring.secrets
-    source = documents or documents_of(settings)
+    source, servers = documents or documents_of(settings), toolbox or toolbox_of(settings, None)
 
     def load(spec: PersonaSpec) -> ActionSet:
+        for hook in spec.integrations.hooks:
+            secrets.signing_key(hook.secret, PersonaId(spec.id), None, grants)
         return ActionSet.load(
             spec.actions,
             root=settings.knowledge_root,
@@ -188,6 +200,20 @@ def action_loader(
             documents=source,
             hosts=shared,
             pauses=pauses,
+            toolbox=servers,
         )
 
     return load
+
+
+def toolbox_of(settings: Settings, pins: ToolPins | None, secrets: Secrets | None = None) -> Toolbox:
+    """Return the MCP servers that the settings name.
+
+    Args:
+        settings: of this server.
+        pins: the tools that were accepted; None: nothing is known of them.
+        secrets: those of the server; by default read from the settings' file.
+    """
+    servers = McpServers.read(settings.mcp_file) if settings.mcp_file else McpServers.none()
+    grants = NetworkGrants.parse(settings.private_hosts)
+    return Toolbox(servers, pins, grants=grants, secrets=secrets or _secrets(settings))

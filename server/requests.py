@@ -17,6 +17,18 @@ Result = TypeVar("Result")
 _MAX_DEPTH = 64
 
 
+async def read_bytes(request: Request) -> bytes:
+    """Return the request's body.
+
+    Raises:
+        UpstreamFailed: the client left in the middle of it; nobody reads the answer.
+    """
+    try:
+        return await request.body()
+    except ClientDisconnect as error:
+        raise UpstreamFailed("The client left before its request was whole.", code="client_gone") from error
+
+
 async def read_body(request: Request, model: type[Body]) -> Body:
     """Return the request's JSON body, checked.
 
@@ -25,9 +37,7 @@ async def read_body(request: Request, model: type[Body]) -> Body:
         UpstreamFailed: the client left in the middle of it; nobody reads the answer.
     """
     try:
-        document: object = orjson.loads(await request.body())
-    except ClientDisconnect as error:
-        raise UpstreamFailed("The client left before its request was whole.", code="client_gone") from error
+        document: object = orjson.loads(await read_bytes(request))
     except orjson.JSONDecodeError as error:
         raise InvalidRequest(f"The body is not valid JSON: {error}.", code="invalid_json") from error
     if not isinstance(document, dict):

@@ -6,9 +6,11 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from actions import Approvals, Connections, Hosts, Journal
+from actions.mcp import Toolbox
 from core.clock import Clock
 from retrieval import Knowledge, TextEmbedder
 from server.engine_port import Engine, Releases
+from server.hooks.hooks import Hooks
 from server.keys.gate import Gate
 from server.keys.store import Keys
 from server.knowledge_sync import KnowledgeSync
@@ -42,6 +44,8 @@ class Services:
     connections: Connections
     journal: Journal
     hosts: Hosts
+    toolbox: Toolbox
+    hooks: Hooks
     uploads: Uploads
     reported: Reported
     metrics: Metrics

@@ -144,6 +144,7 @@ class Settings(BaseSettings):
         (), description="Private `host:port` addresses that actions may reach, comma-separated."
     )
     secrets_file: Path | None = Field(None, description="YAML file of the secrets that actions may use.")
+    mcp_file: Path | None = Field(None, description="YAML file of the MCP servers whose tools personas may call.")
     tracker_port: int = Field(8100, ge=0, le=65535, description="Port of the demo ticket tracker.")
     metrics_open: bool = Field(False, description="Answer /metrics without a key even where /v1 asks for one.")
     log_format: str = Field("text", pattern="^(text|json)$", description="Log lines for eyes, or as JSON objects.")

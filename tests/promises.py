@@ -163,7 +163,7 @@ PROMISES = (
     ),
     Promise(
         "only-stricter",
-        "What a document says of itself can only make it stricter.",
+        "What a document says of its operations can only make them stricter.",
         (
             "tests/actions/test_documents.py"
             "::test_a_document_can_only_make_an_operation_stricter_and_the_overlay_alone_loosens",
@@ -383,6 +383,28 @@ PROMISES = (
         ),
     ),
     Promise(
+        "mcp-pinned",
+        "Tools of MCP servers are called under the same rules; one that changes after it was accepted is not "
+        "called until an operator accepts the change.",
+        (
+            "tests/actions/test_mcp.py::test_a_tool_that_changed_since_it_was_accepted_is_not_called",
+            "tests/actions/test_mcp.py"
+            "::test_the_tools_that_were_accepted_are_offered_and_every_one_waits_for_a_person",
+            "tests/server/test_mcp.py::test_a_tool_that_says_it_only_reads_waits_for_a_person_all_the_same",
+            "tests/server/test_mcp.py::test_what_was_approved_is_not_called_once_the_tool_has_changed",
+        ),
+    ),
+    Promise(
+        "hooks-survive",
+        "A question that was taken in is answered after a crash, too, and a callback never says two things.",
+        (
+            "tests/faults/test_kills.py"
+            "::test_a_kill_at_a_named_step_of_a_hook_answers_and_tells_each_question_once",
+            "tests/faults/test_hooks.py",
+            "tests/server/test_hooks.py::test_a_callback_that_is_not_taken_is_tried_for_a_day_with_the_same_words",
+        ),
+    ),
+    Promise(
         "hashed-keys",
         "Keys are stored as hashes and shown once.",
         (
@@ -460,7 +482,7 @@ PROMISES = (
     Promise(
         "stores-are-private",
         "A store belongs to the key that made it: a passage of it is found by its owner and by those it is shared "
-        "with, and by nobody else.",
+        'with (`repertory knowledge share "House rules" key:ada`), and by nobody else.',
         (
             "tests/retrieval/test_access.py",
             "tests/wire/test_uploads.py::test_anothers_file_and_store_look_as_if_there_were_none",

@@ -20,6 +20,7 @@ from core.errors import Conflict, RepertoryError, Unavailable
 from server.backup.archive import refused, unpack
 from server.backup.contents import ADAPTERS, DATABASE, KEYS
 from server.data_directory import locked
+from server.hooks.store import HookJobs
 from server.migrations import migrate
 
 
@@ -103,6 +104,7 @@ def _prove(folder: Path, revision: str, clock: Clock) -> tuple[int, list[str]]:
         migrate(database)
         given_up = Approvals(database, clock).give_up()
         Tokens(database, Seal(folder / KEYS), clock).give_up()
+        HookJobs(database, clock).give_up()
     finally:
         database.close()
     warnings = []

@@ -8,7 +8,7 @@ from server.cli.output import print_json, print_table
 from server.cli.session import Session
 
 if TYPE_CHECKING:
-    from actions import ActionResult, ActionSet, Operation
+    from actions import ActionResult, ActionSet, Offered
     from actions.json_value import JsonValue
     from actions.request import PreparedRequest
 
@@ -28,7 +28,7 @@ def list_(ctx: typer.Context, persona: PersonaName, as_json: AsJson = False) -> 
         return
     print_table(
         ("action", "request", "made", "description"),
-        [(one.name, f"{one.method} {one.path}", _made(one), one.description) for one in actions.operations],
+        [(one.name, one.request, _made(one), one.description) for one in actions.operations],
         empty="This persona has no actions.",
     )
 
@@ -49,11 +49,12 @@ def check(ctx: typer.Context, persona: PersonaName, as_json: AsJson = False) -> 
                     {"operation": one.title, "reason": one.reason, "denied": one.denied} for one in actions.skipped
                 ],
                 "notices": actions.notices,
+                "notes": actions.notes,
             }
         )
     else:
         for one in actions.operations:
-            typer.echo(f"{one.name}: {one.method} {one.server}{one.path} ({_made(one)})")
+            typer.echo(f"{one.name}: {one.address} ({_made(one)})")
             for note in notes[one.name]:
                 typer.echo(f"    {note}")
         for skipped in actions.skipped:
@@ -62,6 +63,8 @@ def check(ctx: typer.Context, persona: PersonaName, as_json: AsJson = False) -> 
         typer.echo(
             f"{len(actions.operations)} offered, {refused} cannot be, {len(actions.skipped) - refused} denied."
         )
+        for note in actions.notes:
+            typer.echo(f"the model is told: {note}")
         for notice in actions.notices:
             typer.echo(notice, err=True)
     if actions.notices:
@@ -126,15 +129,15 @@ def accept(
         typer.echo("Accepted.")
 
 
-def _made(operation: "Operation") -> str:
+def _made(operation: "Offered") -> str:
     return "after approval" if operation.consequential else "at once"
 
 
-def _shown(operation: "Operation") -> dict[str, object]:
+def _shown(operation: "Offered") -> dict[str, object]:
     return {
         "name": operation.name,
         "operation": operation.title,
-        "request": f"{operation.method} {operation.server}{operation.path}",
+        "request": operation.address,
         "consequential": operation.consequential,
         "description": operation.description,
         "parameters": operation.parameters,
@@ -153,12 +156,12 @@ def _send(actions: "ActionSet", name: str, arguments: "dict[str, JsonValue]") ->
     return anyio.run(go)
 
 
-def _show_request(prepared: "PreparedRequest", operation: "Operation") -> None:
+def _show_request(prepared: "PreparedRequest", operation: "Offered") -> None:
     typer.echo(f"{prepared.method} {prepared.url}")
     for name, value in prepared.headers.items():
         typer.echo(f"{name}: {value}")
-    if operation.secret is not None:
-        typer.echo(f"and the secret {operation.secret!r}")
+    for secret in operation.secrets:
+        typer.echo(f"and the secret {secret!r}")
     if prepared.content is not None:
         typer.echo(f"\n{prepared.content.decode(errors='replace')}")
 

@@ -196,3 +196,51 @@ class Transcript(_Answer):
     def ending(self) -> str:
         """How the turn ended."""
         return self.error or ("client left" if self.abandoned else self.finish or "-")
+
+
+class HookCallback(_Answer):
+    """What the sender of a job was told last."""
+
+    state: str
+    attempts: int
+
+
+class HookJob(_Answer):
+    """A job of a hook."""
+
+    id: str
+    state: str
+    persona: str
+    hook: str
+    callback: HookCallback | None = None
+
+    @property
+    def told(self) -> str:
+        """Whether its sender was told."""
+        return self.callback.state if self.callback else "-"
+
+    @property
+    def tries(self) -> int:
+        """How often that was tried."""
+        return self.callback.attempts if self.callback else 0
+
+
+class McpTool(_Answer):
+    """A tool of an MCP server."""
+
+    name: str
+    state: str
+
+
+class McpServer(_Answer):
+    """An MCP server."""
+
+    name: str
+    url: str
+    reason: str | None = None
+    tools: list[McpTool] = []
+
+    @property
+    def differing(self) -> str:
+        """The tools that are not as they were accepted."""
+        return ", ".join(f"{one.name} ({one.state})" for one in self.tools if one.state != "accepted") or "-"

@@ -18,8 +18,10 @@ from server.cli import (
     chat,
     connection,
     doctor,
+    hook,
     key,
     knowledge,
+    mcp,
     persona,
     serve,
     transcript,
@@ -90,6 +92,8 @@ action.app.add_typer(connection.app)
 action.app.command("audit")(audit.audit)
 app.add_typer(action.app, name="action")
 app.add_typer(approval.app, name="approval")
+app.add_typer(hook.app, name="hook")
+app.add_typer(mcp.app, name="mcp")
 app.add_typer(key.app, name="key")
 app.add_typer(transcript.app, name="transcript")
 app.command("usage")(usage.usage)

@@ -1,11 +1,18 @@
 """The actions of one persona, read from its file as the server would, for `repertory action`."""
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy import inspect
+
 from actions import ActionConfig, ActionSet, Documents
+from actions.mcp import Toolbox, ToolPins
+from core.clock import system_clock
+from core.database import Database
 from core.errors import InvalidRequest
-from server.assembly import action_loader, documents_of
+from server.assembly import action_loader, documents_of, toolbox_of
 from server.personas.loader import Persona, load_file
 from server.personas.source import SourceError, parse
 from server.settings import Settings
@@ -13,7 +20,11 @@ from server.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class PersonaActions:
-    """A persona's actions and where their documents come from."""
+    """A persona's actions and where their documents come from.
+
+    Attributes:
+        configs: those with documents or connectors.
+    """
 
     persona: str
     configs: tuple[ActionConfig, ...]
@@ -28,10 +39,23 @@ def read_actions(settings: Settings, name: str) -> PersonaActions:
         InvalidRequest: there is none, or its file has a problem, which is told.
     """
     documents = documents_of(settings)
-    loaded = load_file(_file_of(settings, name), action_loader(settings, documents=documents))
+    with _toolbox(settings) as toolbox:
+        loaded = load_file(_file_of(settings, name), action_loader(settings, documents=documents, toolbox=toolbox))
     if not isinstance(loaded, Persona):
         raise InvalidRequest(" ".join(str(problem) for problem in loaded), code="persona_invalid")
-    return PersonaActions(loaded.id, tuple(loaded.spec.actions), loaded.actions, documents)
+    configs = tuple(one for one in loaded.spec.actions if isinstance(one, ActionConfig))
+    return PersonaActions(loaded.id, configs, loaded.actions, documents)
+
+
+@contextmanager
+def _toolbox(settings: Settings) -> Iterator[Toolbox]:
+    """Give the MCP servers with the tools that a server of this data directory has accepted, if one ever ran."""
+    if settings.mcp_file is None or not settings.database_path.exists():
+        yield toolbox_of(settings, None)
+        return
+    with closing(Database(settings.database_path)) as database:
+        known = inspect(database.engine).has_table("action_mcp_pins")
+        yield toolbox_of(settings, ToolPins(database, system_clock) if known else None)
 
 
 def _file_of(settings: Settings, name: str) -> Path:

@@ -6,6 +6,7 @@ from actions.tables import metadata as actions_metadata
 from adapters.tables import metadata as adapters_metadata
 from retrieval.tables import metadata as retrieval_metadata
 from server.files.tables import metadata as files_metadata
+from server.hooks.tables import metadata as hooks_metadata
 from server.keys.tables import metadata as keys_metadata
 from server.transcripts.tables import metadata as transcripts_metadata
 from server.turn.reported import metadata as turn_metadata
@@ -20,4 +21,5 @@ ALL: tuple[MetaData, ...] = (
     usage_metadata,
     transcripts_metadata,
     files_metadata,
+    hooks_metadata,
 )

@@ -21,6 +21,7 @@ FIELDS = "fields"
 """Key in `extra` under which a line carries named values beside its message."""
 
 _OURS = ("server", "retrieval", "adapters", "actions", "core")
+_MCP = ("mcp", "client")
 _FRAMES = 30
 
 
@@ -37,6 +38,8 @@ def set_up(level: str, form: str, stream: TextIO | None = None) -> None:
     root.addHandler(handler)
     root.setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
     logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # it repeats itself; ours says it once
+    for name in _MCP:
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # its errors quote answers; ours say what failed
     for name in _OURS:
         logging.getLogger(name).setLevel(level)
 

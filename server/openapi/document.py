@@ -57,7 +57,7 @@ def _complete(operation: Document, row: Operation | None, *, open_api: bool) -> 
     if row.frames is not None:
         words = f"Server-sent events; each `data:` line is a `{row.frames.__name__}`, the last one `[DONE]`."
         content["text/event-stream"] = {"schema": {"type": "string", "description": words}}
-    operation["responses"]["200"] = {"description": "Done.", "content": content}
+    operation["responses"][str(row.status)] = {"description": "Done.", "content": content}
     if row.also is not None:
         content[row.also] = {}
     if row.form is not None:

@@ -10,12 +10,14 @@ from pydantic import BaseModel
 
 from core.principal import Scope
 from server.files.file import PURPOSES
+from server.hooks.signature import SIGNATURE, TIMESTAMP
 from server.openapi import openai_shapes as v1
 from server.openapi import own_shapes as own
 from server.openapi import upload_shapes as up
 from server.routes.adapters import RollbackBody, UseBody
 from server.routes.approvals import DecisionBody
 from server.routes.embeddings import EmbeddingRequest
+from server.routes.hooks import HookBody
 from server.routes.keys import KeyBody, LimitsBody
 from server.routes.knowledge import SearchBody
 from server.routes.oauth import ConnectBody
@@ -49,6 +51,7 @@ class Operation:
         form: schema of a multipart body.
         also: another media type that it may answer.
         browser: whether a person's browser comes here, which has no key; it also takes failures as a page.
+        status: of a good answer.
     """
 
     answer: type[BaseModel] | str
@@ -61,6 +64,7 @@ class Operation:
     form: Mapping[str, object] | None = None
     also: str | None = None
     browser: bool = False
+    status: int = 200
 
 
 def _open(answer: type[BaseModel], body: type[BaseModel] | None = None) -> Operation:
@@ -133,6 +137,15 @@ OPERATIONS: dict[str, Operation] = {
     "DELETE /api/oauth/connections/{secret}": Operation(own.ConnectionDeleted, Scope.CHAT),
     "GET /api/oauth/start": Operation("text/html", browser=True),
     "GET /api/oauth/callback": Operation("text/html", browser=True, query=("state", "code", "iss", "error")),
+    "POST /api/hooks/{persona}": Operation(
+        own.HookTaken, None, HookBody, headers=(TIMESTAMP, SIGNATURE), status=202
+    ),
+    "GET /api/hooks/jobs": Operation(own.HookJobList, Scope.ADMIN),
+    "GET /api/hooks/jobs/{job_id}": Operation(own.HookJob, Scope.ADMIN, headers=(TIMESTAMP, SIGNATURE)),
+    "POST /api/hooks/jobs/{job_id}/retry": Operation(own.HookJob, Scope.ADMIN),
+    "GET /api/mcp/servers": Operation(own.McpServerList, Scope.ADMIN),
+    "GET /api/mcp/servers/{name}": Operation(own.McpServerShown, Scope.ADMIN),
+    "POST /api/mcp/servers/{name}/accept": Operation(own.McpServerShown, Scope.ADMIN),
     "GET /api/knowledge/stores": Operation(own.StoreList, Scope.KNOWLEDGE),
     "POST /api/knowledge/search": Operation(own.HitList, Scope.KNOWLEDGE, SearchBody),
     "GET /api/adapters": Operation(own.VersionList, Scope.ADAPTERS),

@@ -5,8 +5,10 @@ from typing import Literal
 from pydantic import Field
 
 from actions import ApprovalState, BreakerState, CallState, ConnectionState
+from actions.mcp import ToolState
 from adapters.version import VersionState
 from core.principal import Scope
+from server.hooks.job import CallbackState, JobState
 from server.openapi.openai_shapes import JsonObject
 from server.openapi.shape import Shape
 
@@ -177,6 +179,79 @@ class CallList(Shape):
     object: Literal["list"]
     data: list[CallShown]
     has_more: bool
+
+
+class HookTaken(Shape):
+    """A question that was taken in; its answer comes by callback, or is looked up."""
+
+    object: Literal["hook.job"]
+    id: str
+    state: JobState
+
+
+class HookCallback(Shape):
+    """What the sender of a job was told last."""
+
+    id: str
+    url: str
+    state: CallbackState
+    attempts: int
+    next_at: float | None
+    delivered_at: float | None
+    last_status: int | None
+
+
+class HookJob(HookTaken):
+    """A job of a hook."""
+
+    persona: str
+    hook: str
+    delivery: str
+    reference: str | None
+    created_at: float
+    finished_at: float | None
+    answer: str | None
+    citations: list[JsonObject]
+    approvals: list[JsonObject] = Field(
+        description="Calls that wait for a person: id, operation, arguments, effect."
+    )
+    error: JsonObject | None
+    callback: HookCallback | None
+
+
+class HookJobList(Shape):
+    """Jobs, the newest first."""
+
+    object: Literal["list"]
+    data: list[HookJob]
+
+
+class McpToolShown(Shape):
+    """A tool of an MCP server, as it was accepted and as it is offered now."""
+
+    name: str
+    state: ToolState
+    accepted: JsonObject | None
+    offered: JsonObject | None
+
+
+class McpServerShown(Shape):
+    """An MCP server and its tools."""
+
+    name: str
+    url: str
+    reachable: bool
+    reason: str | None
+    pinned_at: float | None
+    pinned_by: str | None
+    tools: list[McpToolShown]
+
+
+class McpServerList(Shape):
+    """The MCP servers of the settings."""
+
+    object: Literal["list"]
+    data: list[McpServerShown]
 
 
 class FileNote(Shape):

@@ -6,7 +6,7 @@ there is nothing better to keep.
 
 import logging
 import weakref
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import anyio
@@ -17,11 +17,15 @@ from core.errors import ModelNotFound
 from core.ids import PersonaId
 from core.principal import Principal, Scope
 from server.personas.loader import LoadActions, LoadedSet, Persona, Problem, load_folder
+from server.personas.schema import HookPart
 
 _LOG = logging.getLogger(__name__)
 _POLL_SECONDS = 0.5
+HOOK = "hook:"
+"""How the principal of a hook is named: whoever names a hook in the persona's file lets it ask."""
 
-Stamp = tuple[tuple[str, int, int, int], ...]
+
+Stamp = tuple[tuple[str, int, int, int] | int, ...]
 
 
 class PersonaLibrary:
@@ -31,11 +35,21 @@ class PersonaLibrary:
         folder: where the persona files are.
         load_actions: reads the OpenAPI documents that a persona names.
         pins: folder of what was accepted of documents from URLs; a change there is a change, too.
+        edition: a number that rises when `load_actions` would give something else although no file has changed.
     """
 
-    def __init__(self, folder: Path, load_actions: LoadActions, clock: Clock, *, pins: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        load_actions: LoadActions,
+        clock: Clock,
+        *,
+        pins: Path | None = None,
+        edition: Callable[[], int] = lambda: 0,
+    ) -> None:
         self._folder = folder
         self._pins = pins
+        self._edition = edition
         self._load_actions = load_actions
         self._clock = clock
         self._stamp = self._read_stamp()
@@ -70,6 +84,11 @@ class PersonaLibrary:
         if found is None or not may_use(principal, found):
             raise ModelNotFound(persona)
         return found
+
+    def hooks_of(self, persona: PersonaId) -> Sequence[HookPart]:
+        """Return the hooks of a persona that serves now; none where there is no such persona."""
+        found = self._serving.personas.get(persona)
+        return found.spec.integrations.hooks if found is not None else ()
 
     def reaches(self, persona: PersonaId, principal: Principal) -> bool:
         """Tell whether `principal` has to do with `persona`; of one that serves no longer its key decides."""
@@ -149,13 +168,15 @@ class PersonaLibrary:
             except OSError:
                 continue
             stamps.append((path.name, status.st_mtime_ns, status.st_size, status.st_ino))
-        return tuple(stamps)
+        return (*stamps, self._edition())
 
 
 def may_use(principal: Principal, persona: Persona) -> bool:
     """Tell whether `principal` may chat as `persona`: the key's limits and the persona's list agree."""
     if not principal.may_use(PersonaId(persona.id)):
         return False
+    if principal.id.startswith(HOOK):
+        return any(f"{HOOK}{hook.name}" == principal.id for hook in persona.spec.integrations.hooks)
     names = persona.spec.access.keys
     if names is None or principal.may(Scope.ADMIN):
         return True

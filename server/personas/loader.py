@@ -157,20 +157,24 @@ def _advice(detail: "ErrorDetails") -> str:
 
 
 def _model_at(loc: tuple[int | str, ...]) -> type[BaseModel] | None:
-    """Return the pydantic model whose fields live at `loc` of a persona."""
-    model: type[BaseModel] | None = PersonaSpec
+    """Return the pydantic model whose fields live at `loc` of a persona.
+
+    Where there are several, a word such as `[mcp]` in `loc` says that it is the one with that field.
+    """
+    models: list[type[BaseModel]] = [PersonaSpec]
     for part in loc:
         if isinstance(part, int):
             continue
-        info = model.model_fields.get(part) if model is not None else None
-        model = _model_in(info.annotation) if info is not None else None
-    return model
+        if part.startswith("["):
+            models = [model for model in models if part.strip("[]") in model.model_fields]
+            continue
+        info = models[0].model_fields.get(part) if models else None
+        models = list(_models_in(info.annotation)) if info is not None else []
+    return models[0] if models else None
 
 
-def _model_in(annotation: object) -> type[BaseModel] | None:
+def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
+        yield annotation
     for inner in getattr(annotation, "__args__", ()):
-        if found := _model_in(inner):
-            return found
-    return None
+        yield from _models_in(inner)

@@ -69,7 +69,7 @@ def _fields(schema: Schema) -> list[tuple[str, Schema]]:
 
 
 def _branches(field: Schema) -> list[Schema]:
-    return cast("list[Schema]", field.get("anyOf", []))
+    return cast("list[Schema]", field.get("anyOf", field.get("oneOf", [])))
 
 
 def _type(field: Schema) -> str:
@@ -80,7 +80,7 @@ def _type(field: Schema) -> str:
     if "const" in field:
         return f"`{field['const']}`"
     if branches := _branches(field):
-        return " or ".join(kind for kind in map(_type, branches) if kind != "null")
+        return " or ".join(dict.fromkeys(kind for kind in map(_type, branches) if kind != "null"))
     if field.get("type") == "array":
         return f"list of {_type(cast('Schema', field.get('items', {})))}"
     return str(field.get("type", "any"))

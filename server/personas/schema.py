@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
-from actions import ActionConfig
+from actions import ActionSource
 from retrieval import SUPPORT_THRESHOLD
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
@@ -134,10 +134,28 @@ class SlackPart(_Part):
     channels: list[str] = Field(default_factory=list, description="Channels that it answers in.")
 
 
+class HookPart(_Part):
+    """A program that asks the persona by signed webhooks, at `/api/hooks/{persona}`."""
+
+    name: Name = Field(description="Names the principal `hook:NAME` that asks.")
+    secret: str = Field(
+        min_length=1,
+        description="Name of a secret of the kind `signing`; its hosts are those that may be called back.",
+    )
+
+
 class Integrations(_Part):
     """Programs beside the API that the persona appears in."""
 
     slack: SlackPart | None = Field(None, description="Slack.")
+    hooks: list[HookPart] = Field(default_factory=list, max_length=8, description="Signed webhooks.")
+
+    @field_validator("hooks")
+    @classmethod
+    def _each_once(cls, value: list[HookPart]) -> list[HookPart]:
+        if len({hook.name for hook in value}) != len(value):
+            raise ValueError("two hooks have one name; give each its own")
+        return value
 
 
 class PersonaSpec(_Part):
@@ -158,8 +176,10 @@ class PersonaSpec(_Part):
     model: ModelPart = Field(default_factory=ModelPart, description="Which weights answer, and how.")
     knowledge: KnowledgePart = Field(default_factory=KnowledgePart, description="What it can look up.")
     retrieval: RetrievalPart = Field(default_factory=RetrievalPart, description="How passages are found.")
-    actions: list[ActionConfig] = Field(
-        default_factory=list, max_length=32, description="OpenAPI documents and connectors that it may call."
+    actions: list[ActionSource] = Field(
+        default_factory=list,
+        max_length=32,
+        description="OpenAPI documents, connectors and MCP servers whose operations it may call.",
     )
     calling: Literal["guided", "native"] = Field(
         "guided", description="Choose actions step by step, constrained; or by the model's own tool format."

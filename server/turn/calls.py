@@ -21,7 +21,7 @@ from actions import (
     ConnectionNeeded,
     Intent,
     Journal,
-    Operation,
+    Offered,
     fence,
 )
 from actions.json_value import JsonObject
@@ -182,7 +182,7 @@ class Caller:
         self._carried.show(result.text, operation.server)
         return edited_note(approval) + fence(result.text)
 
-    def _intent(self, operation: Operation, arguments: JsonObject, approval: Approval | None = None) -> Intent:
+    def _intent(self, operation: Offered, arguments: JsonObject, approval: Approval | None = None) -> Intent:
         context = self._context
         return Intent(
             principal=context.principal.id,
@@ -190,7 +190,7 @@ class Caller:
             revision=context.persona.revision,
             conversation=context.conversation,
             operation=operation.name,
-            target=f"{operation.method} {operation.server}",
+            target=operation.target,
             arguments=arguments,
             approval=approval.id if approval else None,
             decided_by=approval.decided_by if approval else None,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import orjson
 
-from actions import Operation, guided
+from actions import Offered, guided
 from actions.json_value import JsonObject
 from core.marks import unmarked
 from retrieval import Passage
@@ -29,17 +29,22 @@ def theirs(text: str) -> str:
     return _OUR_HEADING.sub("> ", unmarked(text))
 
 
-def system_text(instructions: str, operations: Sequence[Operation], wishes: Sequence[str]) -> str:
+def system_text(
+    instructions: str, operations: Sequence[Offered], wishes: Sequence[str], notes: Sequence[str] = ()
+) -> str:
     """Return the system message.
 
     Args:
         instructions: the persona's.
         operations: the actions that it may call.
         wishes: the client's own system messages. Each line is quoted, so that none can pose as ours.
+        notes: sentences about actions that are away.
     """
     parts = [instructions.strip()]
     if operations:
         parts.append(guided.catalogue(operations))
+    if notes:
+        parts.append("\n".join(notes))
     if wishes:
         quoted = [f"> {line}" for wish in wishes for line in unmarked(wish).splitlines() or [""]]
         parts.append(_WISHES + "\n" + "\n".join(quoted))

@@ -234,7 +234,7 @@ class ChatTurn:
 
     def _messages(self, history: list[Message], found: Found) -> list[Message]:
         wishes = [m.text for m in self._context.request.messages if m.role in ("system", "developer")]
-        system = prompt.system_text(self._spec.instructions, self._actions.operations, wishes)
+        system = prompt.system_text(self._spec.instructions, self._actions.operations, wishes, self._actions.notes)
         if found.state in (Retrieval.FOUND, Retrieval.NOTHING_FOUND):
             for entry in reversed(history):
                 if entry["role"] == "user":

@@ -11,7 +11,7 @@ import yaml
 from jsonschema import Draft202012Validator
 from xgrammar.testing import _is_grammar_accept_string
 
-from actions import ActionConfig, ArgumentsInvalid, DocumentInvalid, Operation
+from actions import ActionConfig, ArgumentsInvalid, DocumentInvalid, Offered, Operation
 from actions.composition import Pattern, placeholders
 from actions.connector import Connector, names
 from actions.decoding import decodable
@@ -49,7 +49,7 @@ HARMLESS = {
 OWN = {"query": {"soql": "SELECT Id FROM Case WHERE Id = :case", "parameters": [{"name": "case", "type": "id"}]}}
 
 
-def _offered(connector: str) -> tuple[Operation, ...]:
+def _offered(connector: str) -> tuple[Offered, ...]:
     """Return all operations of a connector, those included that a persona must name."""
     operations = [
         {"id": name} | (OWN if ours.query_argument and not ours.query else {})
@@ -267,7 +267,7 @@ def test_a_pattern_leaves_out_what_an_absent_argument_would_fill() -> None:
     assert pattern.compose({}, 0) == {"x": {"b": [], "c": 1, "d": None, "{a}": "{A}"}}
 
 
-def _properties(operation: Operation) -> JsonObject:
+def _properties(operation: Offered) -> JsonObject:
     properties = operation.parameters["properties"]
     assert isinstance(properties, dict)
     return properties

@@ -2,15 +2,22 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
+import anyio
 import pytest
 
 from actions import Pins
+from actions.mcp import ToolPins
 from actions.pins import hash_of
+from server.assembly import toolbox_of
+from server.cli.storage import open_database
+from server.settings import Settings
 from tests.actions.documents import CRM, document, operation, parameter
 from tests.cli.conftest import Run
 from tests.fakes.crm import Crm, running_crm
+from tests.fakes.mcp_server import McpFake, running_mcp
 
 _PERSONA = """\
 id: clerk
@@ -166,3 +173,54 @@ def test_a_changed_document_fails_the_check_and_is_taken_by_accept(run: Run, cha
     assert (pin.accepted, pin.offered) == (hash_of(_NEW), None)
     assert run("action", "check", "remote").code == 0
     assert run("action", "accept", "remote").out == "No document has changed since it was accepted.\n"
+
+
+@pytest.fixture
+def notes(personas: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[McpFake]:
+    """A persona with tools of an MCP server, which a server of this data directory has accepted."""
+    with running_mcp() as fake:
+        servers = personas.parent / "mcp.yaml"
+        servers.write_text(f"notes: {{url: '{fake.url}'}}\n")
+        monkeypatch.setenv("REPERTORY_MCP_FILE", str(servers))
+        monkeypatch.setenv("REPERTORY_PRIVATE_HOSTS", fake.host)
+        (personas / "keeper.yaml").write_text(
+            "id: keeper\nname: Keeper\ninstructions: x\nactions:\n  - mcp: notes\n    operations:\n"
+            "      - {id: find_note, consequential: false}\n      - delete_all\n"
+        )
+        yield fake
+
+
+def _accept_tools() -> None:
+    """Accept what the server offers, as a running server would."""
+    settings = Settings()
+    with closing(open_database(settings)) as database:
+        toolbox = toolbox_of(settings, ToolPins(database, lambda: 1_800_000_000.0))
+        anyio.run(lambda: toolbox.accept("notes", by="key:boss"))
+
+
+def test_tools_of_an_mcp_server_are_shown_and_called_as_operations_are(run: Run, notes: McpFake) -> None:
+    _accept_tools()
+
+    listed = run("action", "list", "keeper").out
+    checked = run("action", "check", "keeper").out
+    shown = run("action", "call", "keeper", "find_note", '{"text": "cats"}').out
+    assert notes.calls == []
+    made = run("action", "call", "keeper", "find_note", '{"text": "cats"}', "--send")
+
+    assert [line.split()[:4] for line in listed.splitlines() if "MCP" in line] == [
+        ["find_note", "MCP", "notes:", "find_note"],
+        ["delete_all", "MCP", "notes:", "delete_all"],
+    ]
+    assert f"delete_all: MCP {notes.url} delete_all (after approval)" in checked
+    assert f"POST {notes.url}" in shown
+    assert '"params": {"name": "find_note", "arguments": {"text": "cats"}}' in shown
+    assert made.out.endswith("A note about cats.\n")
+    assert notes.calls == [("find_note", {"text": "cats"})]
+
+
+def test_tools_that_no_server_has_accepted_are_away_in_words(run: Run, notes: McpFake) -> None:
+    shown = run("action", "check", "keeper")
+
+    assert shown.code == 0
+    assert "not offered: MCP server notes: it has not told its tools yet" in shown.out
+    assert "the model is told: The tools of notes cannot be used at the moment." in shown.out

@@ -21,6 +21,7 @@ from retrieval import Knowledge
 from server.keys.store import Keys
 from tests.fakes.embedder import WordEmbedder
 from tests.faults.document_models import DOCUMENT_CHECKS, Fact
+from tests.faults.hook_stories import check_hooks
 from tests.faults.house import SAVED
 from tests.faults.stories import CALL, write_books
 
@@ -159,5 +160,6 @@ CHECKS: dict[str, Callable[[Path, Sequence[Fact], Fact | None], None]] = {
     "keys": check_keys,
     "knowledge": check_knowledge,
     "personas": check_personas,
+    "hooks": check_hooks,
     **DOCUMENT_CHECKS,
 }

@@ -24,6 +24,7 @@ from server.personas.library import PersonaLibrary
 from server.personas.schema import PersonaSpec
 from tests.fakes.embedder import WordEmbedder
 from tests.faults.document_stories import DOCUMENT_STORIES
+from tests.faults.hook_stories import hooks
 from tests.faults.house import SAVED
 from tests.faults.witness import Stop, Witness
 
@@ -137,6 +138,7 @@ STORIES: dict[str, Callable[[Path, Witness], None]] = {
     "keys": keys,
     "knowledge": knowledge,
     "personas": personas,
+    "hooks": hooks,
     **DOCUMENT_STORIES,
 }
 

@@ -105,6 +105,28 @@ OF_DOCUMENTS = [
 ]
 
 
+OF_HOOKS = [
+    ("hooks", "INSERT server_hook_jobs", 1, "a question is taken in"),
+    ("hooks", "UPDATE server_hook_jobs", 1, "it is written down, and not begun"),
+    ("hooks", "ask", 1, "it is begun, and nobody was asked"),
+    ("hooks", "answered", 1, "it is answered, and the answer is not written down"),
+    ("hooks", "UPDATE server_hook_jobs", 2, "the answer is written down"),
+    ("hooks", "INSERT server_hook_callbacks", 1, "the job is done, its callback is not written"),
+    ("hooks", "answers arrives", 1, "the callback is written and sent"),
+    ("hooks", "answers is answered", 1, "the callback is heard, and we do not know"),
+    ("hooks", "UPDATE server_hook_callbacks", 1, "the callback is taken, and that is not written down"),
+    ("hooks", "INSERT action_approvals", 1, "a call is put before a person"),
+    ("hooks", "INSERT server_hook_callbacks", 2, "a call waits, and nobody was told"),
+    ("hooks", "answers arrives", 2, "it is told that a call waits"),
+    ("hooks", "UPDATE server_hook_jobs", 5, "the call is approved, the job does not go on"),
+    ("hooks", "pay arrives", 1, "the call is claimed and sent"),
+    ("hooks", "pay is answered", 1, "the call is made, and its result is not heard"),
+    ("hooks", "ask", 2, "the call's result is written down, the model was not told"),
+    ("hooks", "INSERT server_hook_callbacks", 3, "the job is done, its last callback is not written"),
+    ("hooks", "UPDATE server_hook_callbacks", 3, "the last callback is taken, and that is not written down"),
+]
+
+
 @pytest.fixture(scope="module")
 def killer(tmp_path_factory: pytest.TempPathFactory) -> Killer:
     return Killer(tmp_path_factory.mktemp("kills"))
@@ -121,6 +143,15 @@ def test_a_kill_at_a_named_step_loses_nothing(killer: Killer, story: str, step: 
     ("story", "step", "time"), [pytest.param(*named[:3], id=f"{named[0]}: {named[3]}") for named in OF_DOCUMENTS]
 )
 def test_a_kill_at_a_named_step_loses_no_document_and_leaves_no_ghost(
+    killer: Killer, story: str, step: str, time: int
+) -> None:
+    killer.kill(story, (step, time))
+
+
+@pytest.mark.parametrize(
+    ("story", "step", "time"), [pytest.param(*named[:3], id=f"{named[0]}: {named[3]}") for named in OF_HOOKS]
+)
+def test_a_kill_at_a_named_step_of_a_hook_answers_and_tells_each_question_once(
     killer: Killer, story: str, step: str, time: int
 ) -> None:
     killer.kill(story, (step, time))

@@ -14,6 +14,7 @@ import pytest
 from fastapi import FastAPI
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
+from core.clock import Clock
 from core.database import Database
 from core.errors import NotFound, Unavailable
 from core.principal import Scope
@@ -174,7 +175,9 @@ def start(tmp_path: Path, engine: FakeEngine) -> Start:
     """Return what starts a gateway with the given settings and further persona files."""
 
     @asynccontextmanager
-    async def started(personas: dict[str, str] | None = None, **settings: Any) -> AsyncIterator[Gateway]:
+    async def started(
+        personas: dict[str, str] | None = None, *, clock: Clock = lambda: 1_800_000_000.0, **settings: Any
+    ) -> AsyncIterator[Gateway]:
         folder = tmp_path / "personas"
         folder.mkdir()
         for name, text in ({"plain": PLAIN, "librarian": LIBRARIAN, "tuned": TUNED} | (personas or {})).items():
@@ -205,7 +208,7 @@ def start(tmp_path: Path, engine: FakeEngine) -> Start:
             embedder=embedder,
             engine=client,
             releases=releases,
-            clock=lambda: 1_800_000_000.0,
+            clock=clock,
         )
         app = create_app(services)
         async with app.router.lifespan_context(app):

@@ -29,6 +29,7 @@ class Open(Enum):
     ANYONE = "even where keys are needed"
     CALLER = "any key; without one where /v1 is open to programs"
     HOLDER = "any key, always"
+    SIGNED = "no key at all, but who signs"
 
 
 STORE = "/v1/vector_stores/{vector_store_id}"
@@ -74,6 +75,13 @@ RULES: dict[tuple[str, str], Scope | Open | tuple[Scope, ...]] = {
     ("POST", "/api/knowledge/search"): Scope.KNOWLEDGE,
     ("GET", "/api/approvals"): Scope.APPROVE,
     ("POST", "/api/approvals/{approval_id}"): Scope.APPROVE,
+    ("POST", "/api/hooks/{persona}"): Open.SIGNED,
+    ("GET", "/api/hooks/jobs"): Scope.ADMIN,
+    ("GET", "/api/hooks/jobs/{job_id}"): Scope.ADMIN,
+    ("POST", "/api/hooks/jobs/{job_id}/retry"): Scope.ADMIN,
+    ("GET", "/api/mcp/servers"): Scope.ADMIN,
+    ("GET", "/api/mcp/servers/{name}"): Scope.ADMIN,
+    ("POST", "/api/mcp/servers/{name}/accept"): Scope.ADMIN,
     ("GET", "/api/adapters"): Scope.ADAPTERS,
     ("GET", "/api/adapters/{name}"): Scope.ADAPTERS,
     ("POST", "/api/adapters/{name}/use"): Scope.ADAPTERS,
@@ -134,7 +142,8 @@ async def test_each_scope_opens_its_addresses_and_no_others(closed: Gateway) -> 
                 status = await knock(http, address, secret)
                 wanted = rule if isinstance(rule, tuple) else (rule,)
                 may = isinstance(rule, Open) or scope in (*wanted, Scope.ADMIN)
-                if status == 401 or (status == 403) == may or status == 500:
+                unsigned = rule is Open.SIGNED
+                if (status == 401) != unsigned or (status == 403) == may or status == 500:
                     wrong[scope, address] = status
     assert wrong == {}
 

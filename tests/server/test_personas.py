@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actions import ActionSet, Documents, NetworkGrants, Pins, Secrets
+from actions import ActionConfig, ActionSet, Documents, NetworkGrants, Pins, Secrets
 from core.ids import PersonaId
 from core.principal import Principal
 from server.personas.library import PersonaLibrary
@@ -51,6 +51,13 @@ def _problems(tmp_path: Path, text: str) -> list[str]:
         ("", "one.yaml:1: the file is empty", "instructions"),
         (PLAIN + "description: !!python/object:os.system x\n", "one.yaml:4: no valid YAML", ""),
         (PLAIN + "actions:\n  - document: none.yaml\n", "one.yaml:4: actions: ", "none.yaml"),
+        (
+            PLAIN + "actions:\n  - mcp: a\n    serve: x\n",
+            "one.yaml:6: actions[0].serve: ",
+            "Known here: mcp, operations",
+        ),
+        (PLAIN + "actions:\n  - document: a\n    serve: x\n", "one.yaml:6: actions[0].serve: ", "mean 'server'?"),
+        (PLAIN + "actions:\n  - mcp: a\n", "one.yaml:4: actions: ", "There is no MCP server 'a'"),
         (PLAIN.replace("id: plain", "id: Plain Talk"), "one.yaml:1: id: ", "'Plain Talk'"),
     ],
 )
@@ -182,6 +189,7 @@ def test_an_accepted_document_serves_without_a_restart(tmp_path: Path) -> None:
 
     library = PersonaLibrary(personas, load, lambda: 0.0, pins=pins.folder)
     config = library.personas[0].spec.actions[0]
+    assert isinstance(config, ActionConfig)
     assert [one.name for one in library.personas[0].actions.operations] == ["a"]
     offer = documents.offered(config)
     assert offer is not None

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from adapters.base import BaseModel
 from adapters.inspection import ImportLimits
@@ -16,10 +17,18 @@ from server.releases import AdapterReleases
 from server.routes import adapters
 from tests.adapters.tiny import make_adapter, make_base
 from tests.fakes.crm import Crm
+from tests.fakes.mcp_server import running_mcp
 from tests.fakes.oauth import running_oauth
 from tests.server.conftest import Gateway, Start
 from tests.server.test_actions import CLERK, DOCUMENT
 
+HOOK_KEY = "a-key-with-which-a-crm-signs"
+CALLER = """\
+id: caller
+name: Caller
+instructions: You summarise.
+integrations: {hooks: [{name: crm, secret: crm-hook}]}
+"""
 KNOWS = """\
 knowledge:
   paths: [knowledge/library]
@@ -28,35 +37,51 @@ retrieval: {floor: 0.2, top_k: 2}
 
 
 @asynccontextmanager
-async def clerks(start: Start, crm: Crm, folder: Path, *names: str, **secrets: object) -> AsyncIterator[Gateway]:
+async def clerks(
+    start: Start, crm: Crm, folder: Path, *names: str, private_hosts: str = "", **settings: Any
+) -> AsyncIterator[Gateway]:
     """Start a gateway with personas who look contacts up and remove them.
 
-    `clerk` calls in the guided way, `native` in the model's own; `scribe` is a clerk who knows the library.
+    `clerk` calls in the guided way, `native` in the model's own; `scribe` is a clerk who knows the library, and
+    `caller` one that is asked by a signed hook.
     """
     (folder / "contacts.yaml").write_text(DOCUMENT)
     guided = CLERK.replace("URL", crm.url).replace("CALLING", "guided")
     native = CLERK.replace("URL", crm.url).replace("CALLING", "native").replace("id: clerk", "id: native")
     known = {"clerk": guided, "native": native, "scribe": guided.replace("id: clerk", "id: scribe") + KNOWS}
-    (folder / "secrets.yaml").write_text(json.dumps(secrets))
-    hosts = [crm.host, *(host for one in secrets.values() if isinstance(one, dict) for host in one["hosts"])]
-    settings = {"private_hosts": ",".join(hosts), "secrets_file": folder / "secrets.yaml"}
-    async with start({name: known[name] for name in names}, **settings) as gateway:
+    known["caller"] = CALLER
+    hosts = ",".join(filter(None, (crm.host, private_hosts)))
+    async with start({name: known[name] for name in names}, private_hosts=hosts, **settings) as gateway:
         assert gateway.services.personas.problems == ()
         yield gateway
 
 
 @asynccontextmanager
 async def whole_surface(start: Start, crm: Crm, folder: Path) -> AsyncIterator[Gateway]:
-    """Start it with one version of the adapter `coach`, which no engine has loaded, and with an OAuth service."""
-    with running_oauth() as service:
+    """Start it with a hook, an MCP server, an OAuth service, and an adapter version that no engine has loaded."""
+    with running_oauth() as service, running_mcp() as notes:
         app = service.fields("oauth2_authorization_code")
-        started = clerks(start, crm, folder, "clerk", "native", app=app)
+        hook = {"kind": "signing", "value": HOOK_KEY, "hosts": ["crm.example"]}
+        (folder / "secrets.yaml").write_text(json.dumps({"app": app, "crm-hook": hook}))
+        (folder / "mcp.yaml").write_text(f"notes: {{url: '{notes.url}'}}\n")
+        started = clerks(
+            start,
+            crm,
+            folder,
+            "clerk",
+            "native",
+            "caller",
+            private_hosts=f"{notes.host},{service.host}",
+            secrets_file=folder / "secrets.yaml",
+            mcp_file=folder / "mcp.yaml",
+        )
         async with started as gateway, _with_adapters(gateway, folder) as whole:
             yield whole
 
 
 @asynccontextmanager
 async def _with_adapters(gateway: Gateway, folder: Path) -> AsyncIterator[Gateway]:
+    """Give the gateway the adapter `coach` in one version."""
     with closing(Database(folder / "repertory.db")) as database:
         adapter_tables.create_all(database.engine)
         base = BaseModel.load(make_base(folder / "base"))

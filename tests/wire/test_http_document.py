@@ -18,12 +18,13 @@ from openapi_spec_validator import validate
 
 from core.principal import Scope
 from server.app import create_app
+from server.hooks.signature import SIGNATURE, TIMESTAMP, signed
 from server.openapi import document_of
 from server.openapi.operations import OPERATIONS
 from tests.fakes.crm import Crm
 from tests.fakes.engine import Reply
 from tests.server.conftest import Gateway, Start
-from tests.wire.surface import whole_surface
+from tests.wire.surface import HOOK_KEY, whole_surface
 
 pytestmark = pytest.mark.anyio
 QUESTION = {"role": "user", "content": "When does the library open on weekdays?"}
@@ -93,12 +94,19 @@ async def test_every_answer_fits_the_document(surface: Surface) -> None:
         async def call(key: str, body: object = None, **path: str) -> dict[str, Any]:
             method, template = key.split(" ")
             url = re.sub(r"\{(\w+)\}", lambda name: path.pop(name[1]), template)
-            if OPERATIONS[key].form:
+            if "{persona}" in template:
+                content = json.dumps(body).encode()
+                stamp = int(gateway.services.clock())
+                headers = {TIMESTAMP: str(stamp), SIGNATURE: signed(HOOK_KEY.encode(), stamp, content)}
+                headers |= {"content-type": "application/json"}
+                response = await admin.request(method, url, content=content, headers=headers)
+            elif OPERATIONS[key].form:
                 form = {"purpose": "assistants"}
                 response = await admin.post(url, data=form, files={"file": ("cat.txt", b"A cat sleeps.")})
             else:
                 response = await admin.request(method, url, json=body, params=path)
-            assert (key, response.status_code, surface.problems(response, key)) == (key, 200, [])
+            expected = OPERATIONS[key].status
+            assert (key, response.status_code, surface.problems(response, key)) == (key, expected, [])
             seen.setdefault(key, []).append(response.status_code)
             json_body = response.headers["content-type"] == "application/json"
             return response.json() if json_body else {"page": response.text}
@@ -125,6 +133,10 @@ async def test_every_answer_fits_the_document(surface: Surface) -> None:
         await call("GET /api/knowledge/stores")
         hits = await call("POST /api/knowledge/search", {"query": "library opens", "persona": "librarian"})
         assert hits["data"]
+        await _use_hooks(call, gateway)
+        await call("GET /api/mcp/servers")
+        await call("GET /api/mcp/servers/{name}", name="notes")
+        assert (await call("POST /api/mcp/servers/{name}/accept", name="notes"))["tools"]
         assert (await call("GET /api/adapters"))["data"]
         await call("GET /api/adapters/{name}", name="coach")
         assert "secret" in await call("POST /api/keys", {"name": "made", "scopes": ["chat"]})
@@ -151,6 +163,20 @@ async def _use_connections(call: Callable[..., Awaitable[dict[str, Any]]]) -> No
     await call("GET /api/oauth/callback", **dict(parse_qsl(urlsplit(back).query)))
     assert (await call("GET /api/oauth/connections"))["data"]
     await call("DELETE /api/oauth/connections/{secret}", secret="app")
+
+
+async def _use_hooks(call: Callable[..., Awaitable[dict[str, Any]]], gateway: Gateway) -> None:
+    """Ask every address of hooks; a callback that was given up may be tried again."""
+    gateway.engine.will("A summary.")
+    body = {"delivery": "event-0001", "input": "Sum up.", "callback_url": "https://crm.example/answers"}
+    job = (await call("POST /api/hooks/{persona}", body, persona="caller"))["id"]
+    await call("GET /api/hooks/jobs")
+    while (await call("GET /api/hooks/jobs/{job_id}", job_id=job))["state"] != "done":
+        await anyio.sleep(0.02)
+    _, callback = gateway.services.hooks.store.get(job)
+    assert callback is not None
+    gateway.services.hooks.store.undelivered(callback, None, None)
+    await call("POST /api/hooks/jobs/{job_id}/retry", job_id=job)
 
 
 async def _use_uploads(call: Callable[..., Awaitable[dict[str, Any]]]) -> None:

@@ -1,0 +1,119 @@
+"""From a checked request to a turn that can run: who asks, as whom, with which weights, and who takes note.
+
+The one beginning of every turn, whatever door it comes through.
+"""
+
+from dataclasses import dataclass
+
+from core.errors import Unavailable
+from core.ids import PersonaId, new_id
+from core.principal import Principal
+from server.served_base import is_served
+from server.services import Services
+from server.transcripts.transcript import Keep
+from server.turn.content import TurnContent
+from server.turn.context import TurnContext, check_reserved, conversation_of
+from server.turn.record import TurnObserver, TurnRecord
+from server.turn.request import ChatRequest
+from server.turn.steps import Steps
+from server.turn.turn import ChatTurn
+from server.turn.usage import UsageSum
+from server.turn.version import version_for
+from server.usage.admission import Admission
+from server.usage.estimate import longest_answer, prompt_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A turn that was let in and not begun.
+
+    Attributes:
+        admission: what the caller may still use.
+        observers: see the turn end.
+    """
+
+    turn: ChatTurn
+    context: TurnContext
+    admission: Admission
+    observers: tuple[TurnObserver, ...]
+
+    @property
+    def record(self) -> TurnRecord:
+        """What the turn did."""
+        return self.context.record
+
+
+async def ask(
+    services: Services, principal: Principal, asked: ChatRequest, *, base_url: str, pin: str | None = None
+) -> Asked:
+    """Let a request in.
+
+    Args:
+        services: the server's.
+        principal: who asks.
+        asked: what is asked.
+        base_url: how the caller reaches the server, for citations.
+        pin: the adapter version that an evaluator wants.
+
+    Raises:
+        RepertoryError: the persona cannot be asked by this caller, or not now.
+    """
+    context = await _context(services, principal, asked, base_url, pin)
+    admission = services.meter.admit(
+        principal,
+        context.persona.id,
+        prompt=prompt_tokens(asked, context.persona),
+        steps=context.max_steps if context.persona.actions.operations else 1,
+        answer=longest_answer(asked, context.persona.spec.model),
+    )
+    if services.traces is not None:
+        services.traces.begin(context.record)
+    # Nothing that others do may keep the turn from being counted.
+    return Asked(ChatTurn(services, context), context, admission, (admission, *services.observers))
+
+
+async def _context(
+    services: Services, principal: Principal, asked: ChatRequest, base_url: str, pin: str | None
+) -> TurnContext:
+    persona = services.personas.get(asked.model, principal)
+    names = {operation.name for operation in persona.actions.operations}
+    check_reserved(asked, names.__contains__, has_actions=bool(names))
+    base = persona.spec.model.base
+    if base is not None and not is_served(base, services.engine.base_model, services.settings):
+        raise Unavailable(
+            f"{persona.id!r} is made for the base model {base!r}, and another one runs. "
+            "Set REPERTORY_BASE_MODEL, or change model.base in the persona.",
+            code="base_model_differs",
+        )
+    version = await version_for(persona, principal, services.releases, pin)
+    limits, settings = persona.spec.model.limits, services.settings
+    keep, steps = services.transcripts.keeps(persona.spec.transcripts), Steps()
+    record = TurnRecord(
+        completion=new_id("chatcmpl"),
+        principal=principal.id,
+        persona=PersonaId(persona.id),
+        revision=persona.revision,
+        adapter=version,
+        conversation=conversation_of(asked, persona, principal),
+        streamed=bool(asked.stream),
+        begun_at=services.clock(),
+        usage=UsageSum(),
+        user=asked.safety_identifier or asked.user,
+        private=keep is Keep.OFF,
+        content=TurnContent.of(asked, steps) if keep is Keep.CONTENT else None,
+    )
+    return TurnContext(
+        request=asked,
+        persona=persona,
+        principal=principal,
+        engine_model=version or services.engine.base_model,
+        adapter=version,
+        conversation=record.conversation,
+        base_url=base_url,
+        completion_id=record.completion,
+        created=int(record.begun_at),
+        max_steps=min(limits.max_steps or settings.max_steps, settings.max_steps),
+        until=record.started + min(limits.action_seconds or settings.action_seconds, settings.action_seconds),
+        record=record,
+        steps=steps,
+    )
