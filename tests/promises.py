@@ -163,7 +163,7 @@ PROMISES = (
     ),
     Promise(
         "only-stricter",
-        "What a document says of its operations can only make them stricter.",
+        "What a document says of itself can only make it stricter.",
         (
             "tests/actions/test_documents.py"
             "::test_a_document_can_only_make_an_operation_stricter_and_the_overlay_alone_loosens",
@@ -482,7 +482,7 @@ PROMISES = (
     Promise(
         "stores-are-private",
         "A store belongs to the key that made it: a passage of it is found by its owner and by those it is shared "
-        'with (`repertory knowledge share "House rules" key:ada`), and by nobody else.',
+        "with, and by nobody else.",
         (
             "tests/retrieval/test_access.py",
             "tests/wire/test_uploads.py::test_anothers_file_and_store_look_as_if_there_were_none",
