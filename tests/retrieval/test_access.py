@@ -45,7 +45,8 @@ class Model:
 def test_no_sequence_of_uploads_shares_and_removals_shows_a_passage_to_a_stranger(
     steps: list[tuple[str, int | str, int | str]],
 ) -> None:
-    with tempfile.TemporaryDirectory() as folder:
+    # A builder of an index may still write when the test is over.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         database = Database(Path(folder) / "repertory.db")
         metadata.create_all(database.engine)
         shelf = Shelf(database, Path(folder))

@@ -30,6 +30,7 @@ class Open(Enum):
     CALLER = "any key; without one where /v1 is open to programs"
     HOLDER = "any key, always"
     SIGNED = "no key at all, but who signs"
+    BROWSER = "no key at all: a person's browser, with a link or a state"
 
 
 STORE = "/v1/vector_stores/{vector_store_id}"
@@ -74,6 +75,12 @@ RULES: dict[tuple[str, str], Scope | Open | tuple[Scope, ...]] = {
     ("GET", "/api/knowledge/stores"): Scope.KNOWLEDGE,
     ("POST", "/api/knowledge/search"): Scope.KNOWLEDGE,
     ("GET", "/api/approvals"): Scope.APPROVE,
+    ("GET", "/api/actions/calls"): Scope.APPROVE,
+    ("POST", "/api/oauth/connections"): Scope.CHAT,
+    ("GET", "/api/oauth/connections"): Scope.CHAT,
+    ("DELETE", "/api/oauth/connections/{secret}"): Scope.CHAT,
+    ("GET", "/api/oauth/start"): Open.BROWSER,
+    ("GET", "/api/oauth/callback"): Open.BROWSER,
     ("POST", "/api/approvals/{approval_id}"): Scope.APPROVE,
     ("POST", "/api/hooks/{persona}"): Open.SIGNED,
     ("GET", "/api/hooks/jobs"): Scope.ADMIN,
@@ -94,6 +101,7 @@ RULES: dict[tuple[str, str], Scope | Open | tuple[Scope, ...]] = {
     ("PATCH", "/api/keys/{name}"): Scope.ADMIN,
     ("DELETE", "/api/keys/{name}"): Scope.ADMIN,
 }
+KEYLESS = {Open.ANYONE, Open.BROWSER}
 OPEN_WITHOUT_KEY = {Open.ANYONE, Open.CALLER, Scope.CHAT, Scope.KNOWLEDGE, READS}
 """Under `/v1` of a gateway on loopback."""
 
@@ -156,7 +164,7 @@ async def test_without_a_live_key_only_health_answers_where_keys_are_needed(clos
             wrong = {
                 address: status
                 for address, rule in RULES.items()
-                if ((status := await knock(http, address, secret)) == 401) == (rule is Open.ANYONE)
+                if ((status := await knock(http, address, secret)) == 401) == (rule in KEYLESS)
             }
             assert wrong == {}
 
@@ -168,8 +176,10 @@ async def test_on_loopback_a_program_without_a_key_reaches_v1_and_nothing_of_the
     async with opened.http() as http:
         for address, rule in RULES.items():
             status = await knock(http, address, None)
-            may = address[1].startswith("/metrics") or (
-                rule in OPEN_WITHOUT_KEY and not address[1].startswith("/api/")
+            may = (
+                address[1].startswith("/metrics")
+                or rule is Open.BROWSER
+                or (rule in OPEN_WITHOUT_KEY and not address[1].startswith("/api/"))
             )
             if status == 403 or (status == 401) == may:
                 wrong[address] = status
