@@ -45,8 +45,7 @@ class Model:
 def test_no_sequence_of_uploads_shares_and_removals_shows_a_passage_to_a_stranger(
     steps: list[tuple[str, int | str, int | str]],
 ) -> None:
-    # A builder of an index may still write when the test is over.
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory() as folder:
         database = Database(Path(folder) / "repertory.db")
         metadata.create_all(database.engine)
         shelf = Shelf(database, Path(folder))
@@ -57,6 +56,8 @@ def test_no_sequence_of_uploads_shares_and_removals_shows_a_passage_to_a_strange
                 _check(shelf, known, str(first))
         for reader in PEOPLE:
             _check(shelf, known, reader)
+        shelf.knowledge.close()
+        shelf.knowledge.settle()  # else an index is written into a folder that is gone
         database.close()
 
 
