@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
+import httpx
+
 from core.errors import InvalidRequest
 
 _NEVER = (
@@ -31,6 +33,9 @@ _NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
 _LOW_IPV4 = (IPv6Network("::/96"), IPv6Network("::ffff:0:0:0/96"))
 _ISATAP = (0x00005EFE, 0x02005EFE)
 _PORTS = range(1, 65536)
+
+WEB_PORTS = {"http": 80, "https": 443}
+"""The schemes that actions call, and where each leads without a port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,11 @@ class NetworkGrants:
 def canonical_host(host: str) -> str:
     """Return `host` in lower case, without brackets and without the dot of a full name."""
     return host.strip().strip("[]").lower().removesuffix(".")
+
+
+def port_of(url: httpx.URL) -> int:
+    """Return the port that `url` leads to; 0 where its scheme has none here."""
+    return url.port or WEB_PORTS.get(url.scheme, 0)
 
 
 def refusal(address: str, *, granted_name: str | None = None) -> str | None:

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import yaml
-from jsonschema_rs import ValidationError, Validator, validator_for
-from openapi_spec_validator.schemas import schema_v30, schema_v31
 
 from actions.errors import DocumentInvalid
+from actions.json_schema import compiled
 from actions.json_value import JsonObject, JsonValue
 from actions.pointer import resolve
 
 if TYPE_CHECKING:
+    from jsonschema_rs import ValidationError, Validator
     from yaml import SafeLoader
 else:
     from yaml import CSafeLoader as SafeLoader
@@ -28,7 +28,7 @@ _MAX_CHARACTERS = 10_000_000
 _MAX_NODES = 1_000_000
 _MAX_DEPTH = 100
 _MAX_REPORTED = 3
-_SCHEMAS = {"3.0": schema_v30, "3.1": schema_v31}
+_VERSIONS = ("3.0", "3.1")
 _LITERAL = frozenset({"example", "examples", "default", "enum", "const"})
 _METHODS = frozenset({"get", "put", "post", "delete", "patch", "head", "options", "trace"})
 
@@ -135,23 +135,27 @@ def _check(content: JsonObject, name: str) -> None:
     What the schema cannot say (a path's parameters, valid schemas in 3.1) is said of each operation alone.
     """
     version = content.get("openapi")
-    schema = _SCHEMAS.get(version[:3]) if isinstance(version, str) else None
-    if schema is None:
+    known = version[:3] if isinstance(version, str) else None
+    if known not in _VERSIONS:
         found = f"openapi {version!r}" if version is not None else f"swagger {content.get('swagger')!r}"
         raise DocumentInvalid(f"The document {name!r} says {found}. Convert it to OpenAPI 3.0 or 3.1 first.")
-    errors = itertools.islice(_validator(str(version)[:3]).iter_errors(content), _MAX_REPORTED)
+    errors = itertools.islice(_validator(known).iter_errors(content), _MAX_REPORTED)
     problems = [_describe(error) for error in errors]
     if problems:
         raise DocumentInvalid(f"The document {name!r} is not valid OpenAPI {version}: {' '.join(problems)}")
 
 
 @cache
-def _validator(version: str) -> Validator:
-    """Return the compiled schema of a version; making it takes a while."""
-    return validator_for(dict(_SCHEMAS[version]))
+def _validator(version: str) -> "Validator":
+    from openapi_spec_validator.schemas import (  # its package brings much along
+        schema_v30,
+        schema_v31,
+    )
+
+    return compiled({"3.0": schema_v30, "3.1": schema_v31}[version])
 
 
-def _describe(error: ValidationError) -> str:
+def _describe(error: "ValidationError") -> str:
     closest = error
     while inner := [one for branch in getattr(closest.kind, "context", None) or () for one in branch]:
         closest = max(inner, key=lambda one: ("$ref" not in one.message, len(one.instance_path)))

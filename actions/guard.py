@@ -13,13 +13,11 @@ from functools import cache
 import anyio
 import httpx
 
-from actions.addresses import NetworkGrants, canonical_host, refusal
+from actions.addresses import WEB_PORTS, NetworkGrants, canonical_host, port_of, refusal
 from actions.errors import AddressRefused
 
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 """Gives the addresses of a host; raises `OSError` where there are none."""
-
-_PORTS = {"http": 80, "https": 443}
 
 
 async def system_resolver(host: str, port: int) -> Sequence[str]:
@@ -64,11 +62,11 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             httpx.ConnectError: the host has no address, or none of them answers.
         """
         url = request.url
-        if url.scheme not in _PORTS or not url.host or url.userinfo:
+        if url.scheme not in WEB_PORTS or not url.host or url.userinfo:
             raise AddressRefused(
                 f"An action may not call a {url.scheme!r} URL of this form. Use https://host/path."
             )
-        port = url.port or _PORTS[url.scheme]
+        port = port_of(url)
         addresses = await self._addresses(url.host, port, request)
         for number, address in enumerate(addresses, start=1):
             try:

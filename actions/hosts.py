@@ -10,10 +10,8 @@ from time import monotonic
 import anyio
 import httpx
 
-from actions.addresses import canonical_host
+from actions.addresses import canonical_host, port_of
 from actions.breaker import Breaker, BreakerState
-
-_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,4 +70,4 @@ class Hosts:
 
 
 def _name(url: httpx.URL) -> str:
-    return f"{canonical_host(url.host)}:{url.port or _PORTS.get(url.scheme, 0)}"
+    return f"{canonical_host(url.host)}:{port_of(url)}"

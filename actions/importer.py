@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from jsonschema import Draft202012Validator
-from jsonschema_rs import ValidationError, meta
 
 from actions import template
 from actions.arguments import Arguments, Unsupported
 from actions.config import ActionConfig, OperationChoice
 from actions.document import Document
 from actions.errors import DocumentInvalid
+from actions.json_schema import schema_problem
 from actions.json_value import JsonObject
 from actions.naming import unique_names
 from actions.operation import SAFE, Operation, SkippedOperation
@@ -179,11 +179,8 @@ def _notes(reader: SchemaReader) -> list[str]:
 
 
 def _check_schema(schema: JsonObject) -> None:
-    try:
-        meta.validate(schema)
-    except ValidationError as error:
-        place = "/".join(str(part) for part in error.instance_path)
-        raise Unsupported(f"its schema is not valid: at {place}: {error.message[:200]}") from error
+    if problem := schema_problem(schema):
+        raise Unsupported(f"its schema is not valid: {problem}")
 
 
 def _check_fixed(choice: OperationChoice, arguments: Arguments, document: Document) -> None:

@@ -6,8 +6,7 @@ small, and `strict` keeps it, so that what is checked is whole. `pattern` is lef
 dialect of regular expressions, and a hostile one could stall the server; the service itself checks it.
 """
 
-from jsonschema_rs import meta
-
+from actions.json_schema import schema_problem
 from actions.json_value import JsonObject, JsonValue
 from actions.merge import merge
 from actions.pointer import look_up
@@ -51,8 +50,8 @@ class Definitions:
         while self._waiting:
             reference = self._waiting.pop()
             schema = SchemaReader(self, most_references=0).read(look_up(self.document, reference, self.name))
-            usable = meta.is_valid(schema)  # what is not is left to the service
-            self.schemas[self._names[reference]] = schema if usable else {}
+            # What is not valid is left to the service.
+            self.schemas[self._names[reference]] = schema if schema_problem(schema) is None else {}
         return self.schemas
 
 

@@ -1,7 +1,8 @@
 """Encryption of what the database keeps of other services. Owns the key file; must never know what it seals.
 
 Fernet (AES-128-CBC with HMAC-SHA-256) of the package `cryptography`. The key file holds one key a line; the
-first seals, all of them open, so that a new key can be put before an old one.
+first seals, all of them open, so that a new key can be put before an old one. The package is imported with the
+first use: most servers have no accounts to seal.
 """
 
 import json
@@ -10,12 +11,14 @@ import secrets
 import stat
 from collections.abc import Callable
 from pathlib import Path
-
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from typing import TYPE_CHECKING
 
 from actions.json_value import JsonObject, JsonValue
 from core.durable import bring_to_disk
 from core.errors import Conflict, Unavailable
+
+if TYPE_CHECKING:
+    from cryptography.fernet import MultiFernet
 
 
 class Unreadable(Exception):
@@ -51,6 +54,8 @@ class Seal:
             Conflict: see `close`.
             Unavailable: see `close`.
         """
+        from cryptography.fernet import InvalidToken
+
         try:
             opened: JsonValue = json.loads(self._keys(make=False).decrypt(sealed))
         except (InvalidToken, FileNotFoundError, ValueError) as error:
@@ -69,14 +74,16 @@ class Seal:
         """Forget every key but the first."""
         self._write(self._read()[:1])
 
-    def _keys(self, *, make: bool) -> MultiFernet:
+    def _keys(self, *, make: bool) -> "MultiFernet":
         if self._fernet is None:
             if make and not self._path.exists():
                 self._make()
             self._fernet = self._load(self._read())
         return self._fernet
 
-    def _load(self, keys: list[str]) -> MultiFernet:
+    def _load(self, keys: list[str]) -> "MultiFernet":
+        from cryptography.fernet import Fernet, MultiFernet
+
         try:
             return MultiFernet([Fernet(key) for key in keys])
         except ValueError as error:
@@ -134,4 +141,6 @@ class Seal:
 
 
 def _new_key() -> str:
+    from cryptography.fernet import Fernet
+
     return Fernet.generate_key().decode("ascii")

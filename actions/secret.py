@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from actions.addresses import canonical_host
+from actions.addresses import WEB_PORTS, canonical_host, port_of
 
 LEAST = 8
 """Characters of the shortest secret: a shorter one could not be hidden without tearing other words apart."""
@@ -27,7 +27,6 @@ LEAST = 8
 LEAST_OF_A_KEY = 24
 """Characters of the shortest secret that signs: a shorter one could be found by trying."""
 
-_PORTS = {"http": 80, "https": 443}
 _NEVER_A_KEY = frozenset({"host", "content-length", "content-type", "transfer-encoding", "connection", "cookie"})
 _OWN_PARAMETERS = frozenset(
     {"client_id", "client_secret", "code", "code_challenge", "code_challenge_method", "code_verifier"}
@@ -162,7 +161,7 @@ class _OAuth(_Bound):
             parsed = httpx.URL(url)
         except httpx.InvalidURL:
             return "is no URL"
-        if parsed.scheme not in _PORTS or not parsed.host or parsed.userinfo or parsed.fragment:
+        if parsed.scheme not in WEB_PORTS or not parsed.host or parsed.userinfo or parsed.fragment:
             return "is no plain http(s) URL"
         return None if self.is_oauth_host(parsed) else "is at a host that neither `hosts` nor `oauth_hosts` lists"
 
@@ -242,7 +241,7 @@ def secret_of(fields: object) -> Secret:
 
 
 def _listed(url: httpx.URL, hosts: tuple[str, ...]) -> bool:
-    host, port = canonical_host(url.host), url.port or _PORTS.get(url.scheme, 0)
+    host, port = canonical_host(url.host), port_of(url)
     allowed = {canonical_host(entry) for entry in hosts}
     return host in allowed or f"{host}:{port}" in allowed
 

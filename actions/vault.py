@@ -11,7 +11,7 @@ import httpx
 import yaml
 from pydantic import ValidationError
 
-from actions.addresses import NetworkGrants
+from actions.addresses import NetworkGrants, port_of
 from actions.credentials import basic, of_secret
 from actions.errors import SecretRefused
 from actions.hiding import hidden
@@ -27,7 +27,6 @@ from actions.secret import (
 from core.errors import InvalidRequest
 from core.ids import PersonaId
 
-_PORTS = {"http": 80, "https": 443}
 _REMEMBERED = 64
 
 
@@ -140,7 +139,7 @@ def _reaching(name: str, secret: Secret, url: httpx.URL, grants: NetworkGrants) 
 
 
 def _encrypted(name: str, url: httpx.URL, grants: NetworkGrants) -> None:
-    if url.scheme != "https" and not grants.allow(url.host, url.port or _PORTS["http"]):
+    if url.scheme != "https" and not grants.allow(url.host, port_of(url)):
         raise SecretRefused(f"The secret {name!r} would travel unencrypted to {url.host!r}. Use https.")
 
 

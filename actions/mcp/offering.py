@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import httpx
-from jsonschema_rs import meta
 
 from actions.config import McpConfig, ToolChoice
 from actions.errors import DocumentInvalid
+from actions.json_schema import schema_problem
 from actions.json_value import JsonObject
 from actions.mcp.config import McpServer
 from actions.mcp.definition import ToolDefinition
@@ -132,6 +132,6 @@ def _parameters(tool: ToolDefinition, server: str) -> tuple[JsonObject, JsonObje
             f"The arguments of the tool {tool.name!r} of {server!r} take more than {_MAX_SCHEMA:,} characters to "
             "describe. Leave it out."
         )
-    if not meta.is_valid(parameters):
+    if schema_problem(parameters):
         raise DocumentInvalid(f"The schema of the tool {tool.name!r} of {server!r} is not valid. Leave it out.")
     return parameters, whole

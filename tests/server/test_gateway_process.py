@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.gateway_parts import PLAIN, Gateway, answered, gateway, resident_mb, upstream
 
-MOST_MB = 175
+MOST_MB = 150
 pytestmark = pytest.mark.timeout(600)  # the embedder loads torch before the gateway answers
 
 
