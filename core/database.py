@@ -34,6 +34,16 @@ class Database:
             yield connection
 
     @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """Open a read transaction of one moment: what is read in it belongs together."""
+        with self.read() as connection:
+            connection.exec_driver_sql("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.rollback()
+
+    @contextmanager
     def write(self, *, durable: bool = True) -> Iterator[Connection]:
         """Open a write transaction; commit at the end, roll back on an exception.
 

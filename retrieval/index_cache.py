@@ -15,7 +15,7 @@ import numpy as np
 from sqlalchemy import Connection
 
 from core.database import Database
-from core.errors import NotFound, Unavailable
+from core.errors import Unavailable
 from retrieval import shelf
 from retrieval.built_index import BuiltIndex, IndexSizes
 from retrieval.index_files import IndexFiles
@@ -90,9 +90,7 @@ class IndexCache:
     def refresh(self, name: str) -> LiveIndex:
         """Bring memory and file up to the store's present generation; a sync, unlike a search, has time for it."""
         with self._database.read() as connection:
-            store = shelf.find_store(connection, name)
-        if store is None:
-            raise _gone(name)
+            store = shelf.present_store(connection, name)
         place = self._places.setdefault(store.id, _Place())
         with place.turn:
             fresh = place.snapshot = self._caught_up(store, place, at_leisure=True)
@@ -122,12 +120,8 @@ class IndexCache:
 
     def _caught_up(self, store: Store, place: _Place, *, at_leisure: bool = False) -> _Snapshot:
         """Return the store's index of this moment, made of what is held in memory or in its file if possible."""
-        with self._database.read() as connection:
-            # One transaction, so that generation and vectors belong to each other.
-            connection.exec_driver_sql("BEGIN")
-            now = shelf.find_store(connection, store.name)
-            if now is None or now.id != store.id:
-                raise _gone(store.name)
+        with self._database.snapshot() as connection:  # generation and vectors belong to each other
+            now = shelf.present_store(connection, store.name, store.id)
             held = place.snapshot
             if held is None or held.store.embedder != now.embedder:
                 held = self._read(now)
@@ -138,7 +132,6 @@ class IndexCache:
                 built = BuiltIndex.exact(now, *shelf.store_vectors(connection, now))
                 place.unwritten, place.refused = built, False
                 fresh = _Snapshot(now, LiveIndex.over(built.index))
-            connection.rollback()
         return fresh
 
     def _read(self, store: Store) -> _Snapshot | None:
@@ -215,13 +208,11 @@ class IndexCache:
 
     def _rebuild(self, place: _Place, named: Store) -> bool:
         """Build the index anew; tell whether it has taken its place."""
-        with self._database.read() as connection:
-            connection.exec_driver_sql("BEGIN")
+        with self._database.snapshot() as connection:
             store = shelf.find_store(connection, named.name)
             if store is None:
                 return False
             rows, vectors = shelf.store_vectors(connection, store)
-            connection.rollback()
         built = BuiltIndex.of(store, rows, vectors, self._sizes, lambda: not self._closed.is_set())
         if built is None:
             return False
@@ -235,17 +226,11 @@ class IndexCache:
             held = place.snapshot
             if held is None or held.store.embedder != store.embedder:
                 return False
-            with self._database.read() as connection:
-                connection.exec_driver_sql("BEGIN")
+            with self._database.snapshot() as connection:
                 now = shelf.find_store(connection, store.name)
                 if now is None or (now.id, now.embedder) != (store.id, store.embedder):
                     return False
                 fresh = self._changed(connection, now, LiveIndex.over(built.index.on_gpu()))
-                connection.rollback()
             place.unwritten = built
             place.snapshot = fresh or held
         return True
-
-
-def _gone(name: str) -> NotFound:
-    return NotFound(f"The knowledge store {name!r} is gone.")

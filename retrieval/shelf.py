@@ -11,6 +11,7 @@ import numpy as np
 from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from core.errors import NotFound
 from retrieval.attribute_filter import Filter, condition
 from retrieval.records import DOCUMENTS, Document, FileFailure, FileWarning, Passage, StoreStatus, Vectors
 from retrieval.splitting import Piece, embedding_text
@@ -63,6 +64,23 @@ def find_store(connection: Connection, name: str) -> Store | None:
     """Return a store by its name."""
     row = connection.execute(select(stores).where(stores.c.name == name)).one_or_none()
     return _store(row._mapping) if row else None
+
+
+def present_store(connection: Connection, name: str, store_id: int | None = None) -> Store:
+    """Return a store by its name.
+
+    Args:
+        connection: an open one.
+        name: of the store.
+        store_id: the number that it must have: one of the same name may have taken its place.
+
+    Raises:
+        NotFound: it is gone.
+    """
+    store = find_store(connection, name)
+    if store is None or store_id not in (None, store.id):
+        raise NotFound(f"The knowledge store {name!r} is gone.")
+    return store
 
 
 def store_numbers(connection: Connection) -> set[int]:

@@ -13,7 +13,7 @@ import numpy as np
 from sqlalchemy import Connection
 
 from core.database import Database
-from core.errors import NotFound, Unavailable
+from core.errors import Unavailable
 from retrieval import shelf
 from retrieval.index_folder import IndexFolder, digest
 from retrieval.live_words import LiveWords
@@ -77,9 +77,7 @@ class WordCache:
     def refresh(self, name: str) -> None:
         """Bring the words of a store up to its present generation."""
         with self._database.read() as connection:
-            store = shelf.find_store(connection, name)
-        if store is None:
-            raise _gone(name)
+            store = shelf.present_store(connection, name)
         self._caught_up(store, self._places.setdefault(store.id, _Place()))
 
     def settle(self) -> None:
@@ -103,12 +101,8 @@ class WordCache:
     def _caught_up(self, store: Store, place: _Place) -> LiveWords:
         with place.turn:
             saved = None
-            with self._database.read() as connection:
-                # One transaction, so that generation and passages belong to each other.
-                connection.exec_driver_sql("BEGIN")
-                now = shelf.find_store(connection, store.name)
-                if now is None or now.id != store.id:
-                    raise _gone(store.name)
+            with self._database.snapshot() as connection:  # generation and passages belong to each other
+                now = shelf.present_store(connection, store.name, store.id)
                 held = place.snapshot
                 if held is not None and held.store.generation == now.generation:
                     return held.words
@@ -116,7 +110,6 @@ class WordCache:
                 fresh = words and self._changed(connection, now, words)
                 if fresh is None:
                     fresh, saved = self._made(connection, now, place)
-                connection.rollback()
             if saved is not None:
                 self._record(now, saved)
             place.snapshot = _Snapshot(now, fresh)
@@ -198,8 +191,7 @@ class WordCache:
         held = place.snapshot
         if held is None:
             return
-        with self._database.read() as connection:
-            connection.exec_driver_sql("BEGIN")
+        with self._database.snapshot() as connection:
             store = shelf.find_store(connection, held.store.name)
             if store is None:
                 return
@@ -208,19 +200,12 @@ class WordCache:
             except OSError as error:
                 self._refuse(store, place, error)
                 return
-            connection.rollback()
         self._record(store, sha256)
-        with place.turn, self._database.read() as connection:
-            connection.exec_driver_sql("BEGIN")
+        with place.turn, self._database.snapshot() as connection:
             now = shelf.find_store(connection, store.name)
             if now is not None and now.id == store.id and (fresh := self._changed(connection, now, words)):
                 place.snapshot = _Snapshot(now, fresh)
-            connection.rollback()
 
     def _refuse(self, store: Store, place: _Place, error: OSError) -> None:
         place.refused = True
         _LOG.warning("The words of %r are not saved, they are kept in memory: %s", store.name, error)
-
-
-def _gone(name: str) -> NotFound:
-    return NotFound(f"The knowledge store {name!r} is gone.")
