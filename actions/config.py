@@ -17,6 +17,11 @@ from actions.selection import MAX_EXPRESSION, Selection
 from actions.soql import SoqlQuery
 from actions.template import check
 
+ShownName = Annotated[str | None, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$", description="Name that the model sees.")]
+ShownDescription = Annotated[
+    str | None, Field(min_length=1, max_length=300, description="Description that the model sees.")
+]
+
 
 class OperationChoice(BaseModel):
     """One operation that the persona may call, with what the operator says differently from the document."""
@@ -27,12 +32,8 @@ class OperationChoice(BaseModel):
         str,
         Field(min_length=1, description="The operationId, or `METHOD /path` where the document has none."),
     ]
-    name: Annotated[
-        str | None, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$", description="Name that the model sees.")
-    ] = None
-    description: Annotated[
-        str | None, Field(min_length=1, max_length=300, description="Description that the model sees.")
-    ] = None
+    name: ShownName = None
+    description: ShownDescription = None
     consequential: Annotated[
         bool | None,
         Field(
@@ -160,12 +161,8 @@ class ToolChoice(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: Annotated[str, Field(min_length=1, description="The tool's name at the server.")]
-    name: Annotated[
-        str | None, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$", description="Name that the model sees.")
-    ] = None
-    description: Annotated[
-        str | None, Field(min_length=1, max_length=300, description="Description that the model sees.")
-    ] = None
+    name: ShownName = None
+    description: ShownDescription = None
     consequential: Annotated[
         bool, Field(description="Whether a person must approve each call, whatever the server says of itself.")
     ] = True

@@ -2,7 +2,6 @@
 
 import multiprocessing
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,11 +10,11 @@ import pytest
 from actions import ActionResult, Approval, Approvals, ApprovalState, Decision, Edit, arguments_hash
 from actions.approval import TRANSITIONS
 from actions.json_value import JsonObject
-from actions.tables import metadata
 from core.database import Database
 from core.errors import Conflict, NotFound
 from core.ids import ConversationId, PersonaId, PrincipalId
 from core.principal import Principal, Scope
+from tests.actions.moved_clock import MovedClock
 
 ANNA = PrincipalId("anna")
 PETRA = Principal(PrincipalId("petra"), frozenset({Scope.APPROVE}))
@@ -25,29 +24,8 @@ ARGUMENTS: JsonObject = {"title": "A ticket", "description": "x", "priority": "l
 EFFECT = "POST http://127.0.0.1:8100/tickets"
 
 
-class _Time:
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def time() -> _Time:
-    return _Time()
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(tmp_path / "repertory.db")
-    metadata.create_all(database.engine)
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def approvals(database: Database, time: _Time) -> Approvals:
+def approvals(database: Database, time: MovedClock) -> Approvals:
     return Approvals(database, time, lifetime=60)
 
 
@@ -135,7 +113,7 @@ def test_an_edited_call_is_claimed_for_what_it_does_now_and_keeps_what_was_asked
         approvals.decide(asked.id, Decision.EDIT, PETRA, edit=edit)
 
 
-def test_an_approval_that_nobody_decides_expires(approvals: Approvals, time: _Time) -> None:
+def test_an_approval_that_nobody_decides_expires(approvals: Approvals, time: MovedClock) -> None:
     asked = _ask(approvals)
     time.now += 60
 
@@ -145,7 +123,7 @@ def test_an_approval_that_nobody_decides_expires(approvals: Approvals, time: _Ti
     assert _ask(approvals).id != asked.id
 
 
-def test_an_approval_that_nobody_uses_expires(approvals: Approvals, time: _Time) -> None:
+def test_an_approval_that_nobody_uses_expires(approvals: Approvals, time: MovedClock) -> None:
     approved = _approved(approvals)
     time.now += 60
 
@@ -191,7 +169,7 @@ def test_a_call_that_was_not_claimed_has_no_result(approvals: Approvals) -> None
 
 
 def test_after_a_crash_a_sent_call_is_unknown_and_never_repeated(
-    approvals: Approvals, database: Database, time: _Time
+    approvals: Approvals, database: Database, time: MovedClock
 ) -> None:
     approved = _approved(approvals)
     assert approvals.claim(approved.id)
@@ -206,7 +184,7 @@ def test_after_a_crash_a_sent_call_is_unknown_and_never_repeated(
 
 
 def test_a_call_that_was_sent_and_never_reported_becomes_unknown_by_itself(
-    approvals: Approvals, time: _Time
+    approvals: Approvals, time: MovedClock
 ) -> None:
     approved = _approved(approvals)
     assert approvals.claim(approved.id)

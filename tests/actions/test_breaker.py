@@ -3,22 +3,11 @@
 import pytest
 
 from actions.breaker import Breaker, BreakerState
-
-
-class _Time:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.actions.moved_clock import MovedClock
 
 
 @pytest.fixture
-def time() -> _Time:
-    return _Time()
-
-
-@pytest.fixture
-def breaker(time: _Time) -> Breaker:
+def breaker(time: MovedClock) -> Breaker:
     return Breaker(3, 30, now=time)
 
 
@@ -28,7 +17,7 @@ def _fail(breaker: Breaker, times: int) -> None:
         breaker.record(ok=False)
 
 
-def test_it_opens_after_so_many_failures_in_a_row_and_says_for_how_long(breaker: Breaker, time: _Time) -> None:
+def test_it_opens_after_so_many_failures_in_a_row_and_says_how_long(breaker: Breaker, time: MovedClock) -> None:
     _fail(breaker, 2)
     assert breaker.state is BreakerState.CLOSED
     _fail(breaker, 1)
@@ -45,7 +34,7 @@ def test_a_success_in_between_begins_the_count_anew(breaker: Breaker) -> None:
     assert breaker.state is BreakerState.CLOSED
 
 
-def test_half_open_it_lets_one_probe_through_whose_success_closes_it(breaker: Breaker, time: _Time) -> None:
+def test_half_open_it_lets_one_probe_through_whose_success_closes_it(breaker: Breaker, time: MovedClock) -> None:
     _fail(breaker, 3)
     time.now += 30
 
@@ -56,7 +45,7 @@ def test_half_open_it_lets_one_probe_through_whose_success_closes_it(breaker: Br
     assert (breaker.state, breaker.admit()) == (BreakerState.CLOSED, 0)
 
 
-def test_a_probe_that_fails_opens_it_again(breaker: Breaker, time: _Time) -> None:
+def test_a_probe_that_fails_opens_it_again(breaker: Breaker, time: MovedClock) -> None:
     _fail(breaker, 3)
     time.now += 30
     _fail(breaker, 1)
@@ -64,7 +53,7 @@ def test_a_probe_that_fails_opens_it_again(breaker: Breaker, time: _Time) -> Non
     assert (breaker.state, breaker.admit()) == (BreakerState.OPEN, 30)
 
 
-def test_a_probe_that_is_broken_off_leaves_room_for_another(breaker: Breaker, time: _Time) -> None:
+def test_a_probe_that_is_broken_off_leaves_room_for_another(breaker: Breaker, time: MovedClock) -> None:
     _fail(breaker, 3)
     time.now += 30
     assert breaker.admit() == 0

@@ -1,18 +1,16 @@
 """The journal: a call is written down before it is sent, and what is not known is said to be so."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from actions import ActionResult, Approvals, CallState, Decision, Intent, Journal, arguments_hash
 from actions.call import CALL_TRANSITIONS, Call
-from actions.tables import metadata
 from core.database import Database
 from core.errors import Conflict, NotFound
 from core.ids import ConversationId, PersonaId, PrincipalId
 from core.principal import Principal, Scope
+from tests.actions.moved_clock import MovedClock
 
 PETRA = Principal(PrincipalId("petra"), frozenset({Scope.APPROVE}))
 INTENT = Intent(
@@ -27,28 +25,8 @@ INTENT = Intent(
 DONE = ActionResult("there", 200, ok=True)
 
 
-class _Time:
-    now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def time() -> _Time:
-    return _Time()
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(tmp_path / "repertory.db")
-    metadata.create_all(database.engine)
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def journal(database: Database, time: _Time) -> Journal:
+def journal(database: Database, time: MovedClock) -> Journal:
     return Journal(database, time)
 
 
@@ -57,7 +35,7 @@ def _only(journal: Journal) -> Call:
     return call
 
 
-def test_a_call_is_intended_then_sent_then_done(journal: Journal, time: _Time) -> None:
+def test_a_call_is_intended_then_sent_then_done(journal: Journal, time: MovedClock) -> None:
     call_id = journal.intend(INTENT)
     assert _only(journal).state is CallState.INTENDED
     time.now += 1
@@ -89,14 +67,14 @@ def test_what_came_of_a_call_is_told_apart(journal: Journal, result: ActionResul
     assert _only(journal).state is state
 
 
-def test_arguments_are_kept_only_where_the_operator_says_so(database: Database, time: _Time) -> None:
+def test_arguments_are_kept_only_where_the_operator_says_so(database: Database, time: MovedClock) -> None:
     Journal(database, time, keep_arguments=True).intend(INTENT)
 
     assert _only(Journal(database, time)).arguments == {"who": "Ada"}
 
 
 def test_after_a_crash_what_was_sent_is_unknown_and_what_was_not_is_dropped(
-    database: Database, journal: Journal, time: _Time
+    database: Database, journal: Journal, time: MovedClock
 ) -> None:
     sent, _intended, done = (journal.intend(INTENT) for _ in range(3))
     for call_id in (sent, done):
@@ -124,7 +102,7 @@ def test_a_call_that_is_over_does_not_change_any_more(journal: Journal) -> None:
 
 
 def test_an_approved_call_is_written_with_its_claim_or_not_at_all(
-    database: Database, journal: Journal, time: _Time
+    database: Database, journal: Journal, time: MovedClock
 ) -> None:
     approvals = Approvals(database, time)
     asked = approvals.request(INTENT.principal, INTENT.persona, INTENT.conversation, "remove", {}, "DELETE x")
@@ -159,7 +137,7 @@ def test_calls_are_found_by_persona_state_and_approval_page_by_page(journal: Jou
         journal.list(limit=9, after="call-none")
 
 
-def test_old_calls_are_deleted_and_open_ones_are_not(journal: Journal, time: _Time) -> None:
+def test_old_calls_are_deleted_and_open_ones_are_not(journal: Journal, time: MovedClock) -> None:
     over, still_open = journal.intend(INTENT), journal.intend(INTENT)
     journal.abandon(over)
     time.now += 100
@@ -170,7 +148,7 @@ def test_old_calls_are_deleted_and_open_ones_are_not(journal: Journal, time: _Ti
     assert [one.id for one in journal.list(limit=9).calls] == [young, still_open]
 
 
-def test_forgetting_a_conversation_blanks_what_its_calls_said(database: Database, time: _Time) -> None:
+def test_forgetting_a_conversation_blanks_what_its_calls_said(database: Database, time: MovedClock) -> None:
     journal = Journal(database, time, keep_arguments=True)
     for conversation in ("conv-1", "conv-2"):
         journal.abandon(journal.intend(replace(INTENT, conversation=ConversationId(conversation))))

@@ -21,8 +21,8 @@ _VALUE = st.one_of(_PLAIN, _LIST, _OBJECT)
 _DELIMITERS = {Style.SPACE_DELIMITED: "%20", Style.PIPE_DELIMITED: "%7C"}
 
 
-def _prepared(place: Place, style: Style, value: JsonValue, *, explode: bool) -> PreparedRequest:
-    operation = Operation(
+def _operation(path: str, *bindings: Binding) -> Operation:
+    return Operation(
         name="act",
         title="act",
         description="",
@@ -30,8 +30,14 @@ def _prepared(place: Place, style: Style, value: JsonValue, *, explode: bool) ->
         consequential=False,
         method="GET",
         server="https://api.example",
-        path="/things/{p}/end" if place is Place.PATH else "/things",
-        bindings=(Binding("p", place, "p", style, explode),),
+        path=path,
+        bindings=bindings,
+    )
+
+
+def _prepared(place: Place, style: Style, value: JsonValue, *, explode: bool) -> PreparedRequest:
+    operation = _operation(
+        "/things/{p}/end" if place is Place.PATH else "/things", Binding("p", place, "p", style, explode)
     )
     try:
         return prepare(operation, {"p": value})
@@ -217,53 +223,24 @@ def test_json_in_a_query_or_cookie_is_read_back_equal(value: JsonValue, place: P
 def test_what_a_style_cannot_say_apart_is_refused(
     place: Place, style: Style, explode: bool, value: JsonValue, message: str
 ) -> None:
-    operation = Operation(
-        name="act",
-        title="act",
-        description="",
-        parameters={},
-        consequential=False,
-        method="GET",
-        server="https://api.example",
-        path="/{p}" if place is Place.PATH else "/",
-        bindings=(Binding("p", place, "p", style, explode),),
-    )
+    operation = _operation("/{p}" if place is Place.PATH else "/", Binding("p", place, "p", style, explode))
     with pytest.raises(ArgumentsInvalid, match=message):
         prepare(operation, {"p": value})
 
 
 @pytest.mark.parametrize(("place", "style"), [(Place.QUERY, Style.FORM), (Place.COOKIE, Style.FORM)])
 def test_the_keys_of_an_object_cannot_take_the_place_of_another_parameter(place: Place, style: Style) -> None:
-    operation = Operation(
-        name="act",
-        title="act",
-        description="",
-        parameters={},
-        consequential=False,
-        method="GET",
-        server="https://api.example",
-        path="/",
-        bindings=(Binding("account", place, "account"), Binding("filter", place, "filter", style)),
-    )
+    operation = _operation("/", Binding("account", place, "account"), Binding("filter", place, "filter", style))
     with pytest.raises(ArgumentsInvalid, match="`filter` cannot have the field `account`"):
         prepare(operation, {"account": "mine", "filter": {"account": "yours"}})
 
 
 @given(st.text(alphabet="./%2eE", max_size=4), st.text(alphabet="./%2eE", max_size=4))
 def test_two_values_in_one_segment_cannot_climb_together(first: str, second: str) -> None:
-    operation = Operation(
-        name="act",
-        title="act",
-        description="",
-        parameters={},
-        consequential=False,
-        method="GET",
-        server="https://api.example",
-        path="/things/{a}{b}/end",
-        bindings=(
-            Binding("a", Place.PATH, "a", Style.SIMPLE, explode=False),
-            Binding("b", Place.PATH, "b", Style.LABEL, explode=False),
-        ),
+    operation = _operation(
+        "/things/{a}{b}/end",
+        Binding("a", Place.PATH, "a", Style.SIMPLE, explode=False),
+        Binding("b", Place.PATH, "b", Style.LABEL, explode=False),
     )
     try:
         path = prepare(operation, {"a": first, "b": second}).url.raw_path.decode()

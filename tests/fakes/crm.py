@@ -77,6 +77,7 @@ def running_crm() -> Iterator[Crm]:
     crm = Crm("")
     with serving_app(_app(crm)) as crm.url:
         yield crm
+        crm.gate.set()  # nothing is held for ever
 
 
 def _app(crm: Crm) -> ASGIApp:

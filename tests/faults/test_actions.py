@@ -38,7 +38,6 @@ actions:
 def crm() -> Iterator[Crm]:
     with running_crm() as running:
         yield running
-        running.gate.set()
 
 
 @pytest.fixture

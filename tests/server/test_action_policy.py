@@ -72,7 +72,6 @@ REMOVE = _calls(("remove", '{"contact": "7"}'))
 def crm() -> Iterator[Crm]:
     with running_crm() as running:
         yield running
-        running.gate.set()
 
 
 @pytest.fixture
