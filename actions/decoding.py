@@ -35,11 +35,10 @@ _Note = Callable[[str, str], object]
 
 
 def _relax(schema: JsonObject, place: str, note: _Note) -> JsonObject:
-    kept = {key: value for key, value in schema.items() if key not in _SILENT}
+    kept = {key: value for key, value in _united(schema, place, note).items() if key not in _SILENT}
     for key in sorted(_UNENFORCED & kept.keys()):
         del kept[key]
         note(place, f"`{key}` is checked only afterwards")
-    kept = _united(kept, place, note)
     if "enum" in kept and not kept["enum"]:
         del kept["enum"]
         note(place, "no value is allowed")

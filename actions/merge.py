@@ -2,7 +2,7 @@
 
 from actions.json_value import JsonObject, JsonValue
 
-_HIGHER = frozenset({"minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"})
+_HIGHER = frozenset({"minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties", "uniqueItems"})
 _LOWER = frozenset({"maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"})
 _FIRST = frozenset({"description", "default", "format"})
 
