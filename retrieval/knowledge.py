@@ -39,7 +39,8 @@ from retrieval.sync import FolderSync
 from retrieval.vector_index import Rows
 from retrieval.word_cache import WordCache
 
-_CANDIDATES = 50
+CANDIDATES = 50
+"""How many passages each leg finds."""
 _SHOWN = 20
 _RERANKED = 30
 _MAX_QUERY_CHARACTERS = 4_000
@@ -228,13 +229,13 @@ class Knowledge:
         self, opened: Sequence[Store], words: str, vector: Vectors, within: Mapping[int, Rows] | None
     ) -> _Candidates:
         only = within or {}
-        searched = [Searched(self._words.get(store), only.get(store.id)) for store in opened]
-        hits = lexicon.search(searched, words, _CANDIDATES)
         rows = {
             row
             for store in opened
-            for row in self._indexes.get(store).search(vector, _CANDIDATES, only.get(store.id))
+            for row in self._indexes.get(store).search(vector, CANDIDATES, only.get(store.id))
         }
+        searched = [Searched(self._words.get(store), only.get(store.id)) for store in opened]
+        hits = lexicon.search(searched, words, CANDIDATES, rows)
         with self._database.read() as connection:
             read = partial(shelf.passage_vectors, connection, self._embedder.model_id)
             held = self._vectors.get(_version(opened), rows | hits.scores.keys(), read)

@@ -6,7 +6,7 @@ Text of a user is never query syntax: it becomes tokens, and each of them is a t
 import heapq
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,11 +54,20 @@ class LexicalHits:
     exact: frozenset[int]
 
 
-def search(stores: Sequence[Searched], query: str, count: int) -> LexicalHits:
+def search(
+    stores: Sequence[Searched], query: str, count: int, known: Collection[int] = frozenset()
+) -> LexicalHits:
     """Return the best `count` passages by BM25 over all stores together, and as many that hold an identifier.
 
     How rare a word is is told by all that is searched, so that scores of one store can be compared with those of
     another.
+
+    Args:
+        stores: what is searched.
+        query: the words of a person.
+        count: how many at most.
+        known: passages of these stores that were found otherwise; those that hold a word of the query are
+            returned with their BM25, too.
     """
     total = sum(store.words.count for store in stores)
     weights = _weights(stores, query, total)
@@ -70,6 +79,8 @@ def search(stores: Sequence[Searched], query: str, count: int) -> LexicalHits:
         narrowed = [holders if one.allowed is None else holders[among(holders, one.allowed)] for one in stores]
         found = [one.words.search(weights, count, rows) for one, rows in zip(stores, narrowed, strict=True)]
         hits.append(best(found, count))
+    if len(missing := np.array(sorted({*known}.difference(*(part.rows.tolist() for part in hits))), np.int64)):
+        hits += [one.words.search(weights, len(missing), missing) for one in stores]
     scores = {int(row): float(score) for part in hits for row, score in zip(part.rows, part.scores, strict=True)}
     return LexicalHits(scores, frozenset(holders.tolist()) & scores.keys())
 

@@ -17,16 +17,19 @@ _WORD = re.compile(r"\w+")
 
 
 def fused(cosines: Mapping[int, float], lexical: Mapping[int, float], dense_weight: float) -> dict[int, float]:
-    """Return row → score in 0..1: the weighted sum of both legs, each spread over 0..1 (min-max).
+    """Return row → score in 0..1: the weighted sum of both legs, each spread over 0..1.
+
+    The cosines from the least to the greatest among them; BM25 from 0, which is its least wherever it is counted
+    (Bruch et al., An Analysis of Fusion Functions for Hybrid Retrieval, 2022: the theoretical minimum).
 
     Args:
         cosines: the cosine of every candidate of either leg.
-        lexical: BM25 of those candidates that the lexical leg found; the others count 0.
+        lexical: BM25 of every candidate that holds a word of the question; the others count 0.
         dense_weight: share of the cosines; the rest is the words'.
     """
     dense = _spread(cosines)
-    words = _spread(lexical)
-    return {row: dense_weight * dense[row] + (1 - dense_weight) * words.get(row, 0.0) for row in cosines}
+    most = max(lexical.values(), default=0.0) or 1.0
+    return {row: dense_weight * dense[row] + (1 - dense_weight) * lexical.get(row, 0.0) / most for row in cosines}
 
 
 def blended(rankings: Sequence[Mapping[int, float]]) -> dict[int, float]:

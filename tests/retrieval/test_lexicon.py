@@ -35,6 +35,16 @@ def test_stores_that_are_searched_together_score_as_one() -> None:
     assert max(apart.values()) == pytest.approx(max(together.values()), rel=0.2)
 
 
+def test_what_was_found_otherwise_has_the_score_that_its_words_give_it() -> None:
+    texts = ["A lid of copper.", "A lid of tin and copper, and more words.", "Tea and nothing else.", *_FILLING]
+    searched = [Searched(_words(texts[:2])), Searched(_words(texts[2:], 3))]
+    everything = search(searched, "a copper lid for water", 99).scores
+
+    few = search(searched, "a copper lid for water", 1, known={1, 2, 3, 9}).scores
+
+    assert few == {1: everything[1], 2: everything[2], 9: everything[9]}
+
+
 @pytest.mark.parametrize("asked", ["err-4711", "What does ERR-4711 mean?", "see err_4711", "4711-err ERR/4711"])
 def test_passages_that_hold_a_rare_identifier_are_named_however_it_is_written(asked: str) -> None:
     texts = ["The code ERR-4711 is on the slip.", "4711 boots and no error: err.", *_FILLING]
