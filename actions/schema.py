@@ -6,6 +6,8 @@ small, and `strict` keeps it, so that what is checked is whole. `pattern` is lef
 dialect of regular expressions, and a hostile one could stall the server; the service itself checks it.
 """
 
+from dataclasses import dataclass
+
 from actions.json_schema import schema_problem
 from actions.json_value import JsonObject, JsonValue
 from actions.merge import merge
@@ -24,17 +26,28 @@ _MAX_REFERENCES = 4
 _LITERAL = frozenset({"enum", "const", "default", "required"})
 
 
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What a reference led to, whole, and what reading it left in the reader."""
+
+    schema: JsonObject
+    nodes: int
+    deep: tuple[str, ...]
+
+
 class Definitions:
     """The schemas of one document that marks refer to, each read once: its own references are marks, too.
 
     Attributes:
         schemas: by the names in marks; all operations of the document share it.
+        followed: what a reference of an operation led to, by the reference and how deep it stood.
     """
 
     def __init__(self, document: JsonObject, name: str) -> None:
         self.document = document
         self.name = name
         self.schemas: JsonObject = {}
+        self.followed: dict[tuple[str, int], Followed] = {}
         self._names: dict[str, str] = {}
         self._waiting: list[str] = []
 
@@ -91,8 +104,10 @@ class SchemaReader:
             target = look_up(self._definitions.document, reference, self._definitions.name)
             if len(trail) >= self._most_references or trail.count(reference) >= _MAX_REPEATS:
                 parts.append({**_open(target), "$ref": self._mark(reference)})
-            else:
+            elif trail:
                 parts.append(self._read(target, (*trail, reference), depth + 1))
+            else:
+                parts.append(self._follow(reference, target, depth))
         members = schema.get("allOf")
         if isinstance(members, list):
             parts.extend(self._read(member, trail, depth + 1) for member in members)
@@ -100,6 +115,23 @@ class SchemaReader:
         for part in parts[1:]:
             result = merge(result, part)
         return _nullable(result) if schema.get("nullable") is True else result
+
+    def _follow(self, reference: str, target: JsonValue, depth: int) -> JsonObject:
+        """Read what an operation refers to; most of its neighbours refer to the same."""
+        key = reference, depth
+        known = self._definitions.followed.get(key)
+        if known is None or self._nodes + known.nodes > _MAX_NODES:
+            reader = SchemaReader(self._definitions, most_references=self._most_references)
+            reader._nodes = self._nodes
+            schema = reader._read(target, (reference,), depth + 1)
+            known = Followed(schema, reader._nodes - self._nodes, tuple(reader.deep))
+            if reader.is_cut:
+                self.is_cut = True
+            else:
+                self._definitions.followed[key] = known
+        self._nodes += known.nodes
+        self.deep |= dict.fromkeys(known.deep)
+        return known.schema
 
     def _mark(self, reference: str) -> str:
         self.deep[reference] = None
