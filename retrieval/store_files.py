@@ -4,20 +4,21 @@ Adding writes a row that waits; `ingest` takes it from there. Removing takes the
 transaction, so that no later search finds a passage of it.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, delete, insert, select, update
 
+from core.callbacks import nothing
 from core.clock import Clock
 from core.database import Database
 from core.errors import Conflict, NotFound
 from core.ids import new_id
 from core.paging import Page, Slice, page_of
 from retrieval import shelf
-from retrieval.tables import attributes, batches, entries
+from retrieval.tables import attributes, batches, entries, vector_stores
 from retrieval.vector_store import Batch, FileStatus, Sizes, StoreFile, Upload, Value
-from retrieval.vector_stores import counted, counts
+from retrieval.vector_stores import counted, counts, no_store
 
 _FIELDS = (
     "vector_store",
@@ -33,20 +34,37 @@ _FIELDS = (
 
 
 class StoreFiles:
-    """The files of all vector stores; the caller has checked who may touch the store."""
+    """The files of all vector stores; the caller has checked who may touch the store.
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    Args:
+        database: holds them.
+        clock: says when they were added.
+        check: called with a file's id in the transaction that adds it; raises if it has gone meanwhile.
+    """
+
+    def __init__(
+        self, database: Database, clock: Clock, check: Callable[[Connection, str], None] = nothing
+    ) -> None:
         self._database = database
         self._clock = clock
+        self._check = check
 
     def add(self, store_id: str, upload: Upload) -> StoreFile:
-        """Add a file; it is searchable once its status is `completed`. One that is there is taken in anew."""
+        """Add a file; it is searchable once its status is `completed`. One that is there is taken in anew.
+
+        Raises:
+            NotFound: the store or the file has gone meanwhile.
+        """
         with self._database.write() as connection:
             self.put(connection, store_id, [upload])
         return self.get(store_id, upload.file_id)
 
     def add_batch(self, store_id: str, uploads: Sequence[Upload]) -> Batch:
-        """Add files together."""
+        """Add files together.
+
+        Raises:
+            NotFound: the store or a file has gone meanwhile.
+        """
         batch_id = new_id("vsfb", "_")
         with self._database.write() as connection:
             connection.execute(
@@ -172,6 +190,9 @@ class StoreFiles:
         return self.batch(store_id, batch_id)
 
     def _put(self, connection: Connection, store_id: str, upload: Upload, batch: str | None) -> None:
+        self._check(connection, upload.file_id)
+        if connection.execute(select(vector_stores.c.id).where(vector_stores.c.id == store_id)).first() is None:
+            raise no_store(store_id)
         here = (entries.c.vector_store == store_id, entries.c.file_id == upload.file_id)
         if (row := connection.execute(select(entries).where(*here)).one_or_none()) is not None:
             _remove(connection, row)

@@ -135,10 +135,11 @@ def _uploads(
     blobs = Blobs(settings.blobs_dir)
     blobs.drop_drafts()
     tokens = ModelTokens(lambda: settings.embedding_model_dir)
+    files = Files(database, blobs, clock)
     return Uploads(
-        files=Files(database, blobs, clock),
+        files=files,
         stores=VectorStores(database, embedder, clock),
-        entries=StoreFiles(database, clock),
+        entries=StoreFiles(database, clock, files.check),
         ingest=Ingest(database, embedder, parser, tokens, blobs.path),
         knowledge=knowledge,
     )

@@ -100,8 +100,17 @@ class Files:
         with self._database.read() as connection:
             row = connection.execute(query).one_or_none()
         if row is None:
-            raise NotFound(f"No such file: {file_id!r}.", code="file_not_found", param="file_id")
+            raise _no_file(file_id)
         return _stored(row)
+
+    def check(self, connection: Connection, file_id: str) -> None:
+        """Make sure in the caller's transaction that a file is still there.
+
+        Raises:
+            NotFound: it is not.
+        """
+        if connection.execute(select(files.c.id).where(files.c.id == file_id)).first() is None:
+            raise _no_file(file_id)
 
     def delete(self, file_id: str, within: Callable[[Connection], None] = nothing) -> None:
         """Delete a file; its bytes go, too, unless another file has the same.
@@ -140,6 +149,10 @@ class Files:
     def _visible(self, principal: str) -> tuple[ColumnElement[bool], ...]:
         alive = or_(files.c.expires_at.is_(None), files.c.expires_at > self._clock())
         return (files.c.principal == principal, alive)
+
+
+def _no_file(file_id: str) -> NotFound:
+    return NotFound(f"No such file: {file_id!r}.", code="file_not_found", param="file_id")
 
 
 def _stored(row: Row[tuple[object, ...]]) -> StoredFile:

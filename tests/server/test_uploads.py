@@ -10,6 +10,8 @@ import pytest
 from sqlalchemy import update
 
 from core.database import Database
+from core.errors import NotFound
+from core.paging import Slice
 from retrieval.store_files import StoreFiles
 from retrieval.vector_store import Upload
 from retrieval.vector_stores import VectorStores
@@ -57,6 +59,27 @@ async def test_what_waited_when_the_server_died_is_read_after_the_next_start(tmp
             hits = (await http.post(f"/v1/vector_stores/{store}/search", json={"query": "cat"})).json()["data"]
     assert [hit["file_id"] for hit in hits] == [file]
     assert list((tmp_path / "blobs" / "incoming").iterdir()) == []
+
+
+def test_a_file_that_goes_while_it_is_attached_is_not_attached_and_neither_to_a_store_that_goes(
+    tmp_path: Path,
+) -> None:
+    database = Database(tmp_path / "repertory.db")
+    migrate(database)
+    held = Files(database, Blobs(tmp_path / "blobs"), lambda: NOW)
+    stores = VectorStores(database, WordEmbedder(dimensions=384), lambda: NOW)
+    entries = StoreFiles(database, lambda: NOW, held.check)
+    gone, kept_one = (Upload(kept(held, content), "n.txt", 3, content.hex(), {}) for content in (b"one", b"two"))
+    store = stores.create("anonymous").id
+
+    held.delete(gone.file_id)
+    with pytest.raises(NotFound, match="No such file"):
+        entries.add_batch(store, [kept_one, gone])
+    assert entries.list(store, Slice()).items == ()
+
+    stores.delete(store)
+    with pytest.raises(NotFound, match="No such vector store"):
+        entries.add(store, kept_one)
 
 
 def test_bytes_without_a_row_go_and_bytes_of_a_row_stay(tmp_path: Path) -> None:
