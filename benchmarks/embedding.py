@@ -2,11 +2,13 @@
 
 import random
 import statistics
+import subprocess
 import tempfile
 import time
+import venv
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,12 +16,17 @@ from benchmarks.cloud import passage_texts
 from benchmarks.gateway_parts import ROOT
 from benchmarks.report import RETRIEVAL, verdict
 from benchmarks.section import Bench, Section
+from bootstrap.packages import Environment, install
 from retrieval import Embedder
 from retrieval.eight_bit.encoder import Encoder
 from retrieval.eight_bit.graph import IDS, VECTOR, graph
+from retrieval.eight_bit.kept_graph import KeptGraph
 from retrieval.eight_bit.model import session, tokenizer
 from retrieval.embedder import Precision
 from retrieval.records import Vectors
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 _ROUNDS = 3
 _PASSAGES = 256
@@ -52,7 +59,7 @@ def _compared(arms: dict[str, Run], drawn: Sequence[str], rounds: int) -> list[s
         f"{len(drawn)} passages of the sets as split by us ({statistics.fmean(map(len, drawn)):.0f} characters),",
         "all arms by turns, on two threads each. LangChain's default is `HuggingFaceEmbeddings`, which is",
         "`SentenceTransformer.encode` in batches of 32. Cosine: with the vectors of that arm, mean and least.",
-        "The arms on ONNX Runtime alone run our graph, one text at a time.",
+        "The arms on ONNX Runtime alone and on OpenVINO (in its own process) run our graph, one text at a time.",
         "",
         "| arm | passages/s, median | over LangChain | cosine |",
         "|---|---|---|---|",
@@ -95,7 +102,17 @@ def _arms() -> tuple[dict[str, Run], list[Callable[[], None]]]:
         one.start()
         arms[name] = one.embed
         closers.append(one.close)
-    return {**arms, **_runtime_arms(folder), _BY_TORCH: _by_torch(folder)}, closers
+    graphs = _graphs(folder)
+    words = tokenizer(Encoder.read(folder))
+    for name, made in graphs.items():
+        arms[f"ONNX Runtime, {name} (not offered)"] = _by_runtime(words, made)
+    (ours,) = (KeptGraph(kept, path.stem).read() for path in kept.glob("*.graph"))
+    assert ours is not None
+    for name, made in {**graphs, "our eight bits": ours}.items():
+        peer = _OpenVino(words, made)
+        arms[f"OpenVINO, {name} (not offered)"] = peer.embed
+        closers.append(peer.close)
+    return {**arms, _BY_TORCH: _by_torch(folder)}, closers
 
 
 _BY_TORCH = "eight bits by torch (not offered), batches of 4"
@@ -117,27 +134,61 @@ def _by_torch(folder: Path) -> Run:
     return lambda texts: np.asarray(eight.encode(list(texts), batch_size=4))
 
 
-def _runtime_arms(folder: Path) -> dict[str, Run]:
+def _graphs(folder: Path) -> dict[str, bytes]:
     """Return our graph in float32, and what ONNX Runtime's own tool makes of it."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     encoder = Encoder.read(folder)
-    words = tokenizer(encoder)
-
-    def run(graph: bytes) -> Run:
-        running = session(graph, _THREADS)
-        return lambda texts: np.concatenate(
-            [running.run([VECTOR], {IDS: np.array([text.ids])})[0] for text in words.encode_batch(list(texts))]
-        )
-
     with tempfile.TemporaryDirectory() as place:
         exact, eight = Path(place) / "exact.onnx", Path(place) / "eight.onnx"
         exact.write_bytes(graph(encoder, encoder.tensors()).SerializeToString())
         quantize_dynamic(exact, eight, weight_type=QuantType.QInt8, per_channel=True, reduce_range=True)
-        return {
-            "ONNX Runtime, float32 (not offered)": run(exact.read_bytes()),
-            "ONNX Runtime, its own eight bits (not offered)": run(eight.read_bytes()),
-        }
+        return {"float32": exact.read_bytes(), "the Runtime's eight bits": eight.read_bytes()}
+
+
+def _by_runtime(words: "Tokenizer", made: bytes) -> Run:
+    running = session(made, _THREADS)
+    return lambda texts: np.concatenate(
+        [running.run([VECTOR], {IDS: np.array([text.ids])})[0] for text in words.encode_batch(list(texts))]
+    )
+
+
+class _OpenVino:
+    """A graph in OpenVINO, which has an environment and a process of its own."""
+
+    def __init__(self, words: "Tokenizer", made: bytes) -> None:
+        environment = Environment(ROOT / "build" / "openvino")
+        if not environment.python.exists():
+            venv.create(environment.root, with_pip=True)
+        install(environment, ROOT / "requirements" / "openvino.lock")
+        self._words = words
+        self._folder = tempfile.TemporaryDirectory()
+        file = Path(self._folder.name) / "graph.onnx"
+        file.write_bytes(made)
+        script = Path(__file__).with_name("openvino_peer.py")
+        self._process = subprocess.Popen(
+            [str(environment.python), str(script), str(file), str(_THREADS)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        asked = Path(self._folder.name) / "asked.npz"
+        ids = [np.array([text.ids]) for text in self._words.encode_batch(list(texts))]
+        np.savez(asked, *ids)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(asked, file=self._process.stdin, flush=True)
+        if self._process.stdout.readline().strip() != "done":
+            raise RuntimeError("OpenVINO ended; what it said is above.")
+        vectors: Vectors = np.load(asked.with_suffix(".npy"))
+        return vectors
+
+    def close(self) -> None:
+        self._process.terminate()
+        self._process.wait(10)
+        self._folder.cleanup()
 
 
 def _unit(vectors: Vectors) -> Vectors:
