@@ -175,7 +175,12 @@ PROMISES = (
         "Any OpenAPI 3.0 or 3.1 document will do, JSON or YAML, also the one that FastAPI writes: parameters in "
         "path, query, header and cookie in every style of the specification, bodies as JSON, forms, multipart "
         "forms with files as text, and plain text.",
-        ("tests/actions/test_styles.py", "tests/actions/test_bodies.py", "tests/actions/test_round_trips.py"),
+        (
+            "tests/actions/test_styles.py",
+            "tests/actions/test_bodies.py",
+            "tests/actions/test_round_trips.py",
+            "tests/actions/test_object_documents.py",
+        ),
     ),
     Promise(
         "pinned-documents",

@@ -1,6 +1,7 @@
 """`repertory action …`: what a persona may call, without a server."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -14,7 +15,8 @@ from actions.pins import hash_of
 from server.assembly import toolbox_of
 from server.cli.storage import open_database
 from server.settings import Settings
-from tests.actions.documents import CRM, document, operation, parameter
+from tests.actions.documents import CRM, document, operation, parameter, write
+from tests.actions.object_documents import contacts, deals
 from tests.cli.conftest import Run
 from tests.fakes.crm import Crm, running_crm
 from tests.fakes.mcp_server import McpFake, running_mcp
@@ -81,6 +83,24 @@ def test_check_tells_what_is_left_open_and_what_is_not_offered_and_why(run: Run,
     assert shown.out.endswith("3 offered, 0 cannot be, 1 denied.\n")
     told = json.loads(run("action", "check", "clerk", "--json").out)
     assert [one["denied"] for one in told["not_offered"]] == [True]
+
+
+def test_check_lists_every_operation_of_large_documents_with_ids_that_no_model_could_call(
+    run: Run, personas: Path
+) -> None:
+    write(personas.parent, contacts(), "contacts.json")
+    write(personas.parent, deals(), "deals.json")
+    (personas / "sales.yaml").write_text(
+        "id: sales\nname: Sales\ninstructions: x\n"
+        "actions:\n  - document: contacts.json\n  - document: deals.json\n"
+    )
+
+    shown = run("action", "check", "sales")
+
+    names = re.findall(r"^(\S+): [A-Z]+ https://api\.hubapi\.com/crm/v3/objects/", shown.out, re.MULTILINE)
+    assert (shown.code, len(names), len(set(names))) == (0, 25, 25)
+    assert all(re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", name) for name in names)
+    assert shown.out.endswith("25 offered, 0 cannot be, 0 denied.\n")
 
 
 def test_call_shows_the_request_and_sends_nothing_unless_asked_to(run: Run, personas: Path, crm: Crm) -> None:
