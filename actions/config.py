@@ -41,6 +41,13 @@ class OperationChoice(BaseModel):
             "says must be."
         ),
     ] = None
+    read_only: Annotated[
+        bool,
+        Field(
+            description="It only reads although its method is not `GET`, such as a search by `POST`: it is then "
+            "made and tried again as a `GET` is."
+        ),
+    ] = False
     idempotency_header: Annotated[
         str | None,
         Field(
@@ -145,6 +152,8 @@ class ActionConfig(BaseModel):
             raise ValueError("`document_sha256` goes with `document: …`; a connector has no document of yours")
         if self.document and any(choice.query is not None for choice in self.choices or ()):
             raise ValueError("`query` goes with `connector: salesforce` only")
+        if self.connector and any(choice.read_only for choice in self.choices or ()):
+            raise ValueError("`read_only` goes with `document: …`; a connector knows what of it only reads")
         return self
 
     @property

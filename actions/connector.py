@@ -25,6 +25,7 @@ class ConnectorOperation(BaseModel):
 
     Attributes:
         of: the `operationId` in the document.
+        consequential: a person must approve it; what needs nobody only reads, so that it may be tried again.
         offered: whether a persona has it that names no operations.
         arguments: name → JSON Schema of what the model writes.
         optional: those that it may leave out.

@@ -161,6 +161,7 @@ def _operation(
         reading=Reading(Selection(choice.respond)) if choice.respond is not None else WHOLE,
         notes=(*arguments.notes, *_notes(reader)),
         judged=choice.consequential is not None,
+        read_only=choice.read_only,
         idempotency_header=choice.idempotency_header,
     )
 
@@ -215,4 +216,5 @@ def _consequential(item: _Found, choice: OperationChoice) -> bool:
     """Follow the operator; a document's own word can only make an operation stricter, since anybody wrote it."""
     if choice.consequential is not None:
         return choice.consequential
-    return item.method.upper() not in SAFE or item.operation.get("x-openai-isConsequential") is True
+    reads = choice.read_only or item.method.upper() in SAFE
+    return not reads or item.operation.get("x-openai-isConsequential") is True

@@ -45,6 +45,7 @@ class _Chosen:
             name=self.name,
             description=words.description or ours.description,
             consequential=ours.consequential if words.consequential is None else words.consequential,
+            read_only=not ours.consequential,
             respond=words.respond or ours.respond,
         )
 

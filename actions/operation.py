@@ -127,6 +127,7 @@ class Operation:
         notes: what differs from the document, for people.
         composition: makes the document's arguments of the model's, where the two differ.
         judged: the operator has said in the persona whether it is consequential.
+        read_only: the operator or a connector of ours has said that it only reads, whatever its method says.
         idempotency_header: where the service looks for the key by which it knows a repeated call.
     """
 
@@ -147,6 +148,7 @@ class Operation:
     notes: tuple[str, ...] = ()
     composition: Composition | None = None
     judged: bool = False
+    read_only: bool = False
     idempotency_header: str | None = None
 
     @property
@@ -170,13 +172,18 @@ class Operation:
         return f"{self.method} {self.server}"
 
     @property
+    def idempotent(self) -> bool:
+        """Whether a repetition changes nothing more, by its method (RFC 9110, 9.2.2) or since it only reads."""
+        return self.read_only or self.method in IDEMPOTENT
+
+    @property
     def repeatable(self) -> bool:
         """Whether a call may be tried again although an earlier try may have been carried out.
 
-        That is so where the service recognises a repetition, and where the method is idempotent (RFC 9110,
-        9.2.2) and nobody had to approve: what a person approved is made once.
+        That is so where the service recognises a repetition, and where a repetition changes nothing more and
+        nobody had to approve: what a person approved is made once.
         """
-        return self.idempotency_header is not None or (self.method in IDEMPOTENT and not self.consequential)
+        return self.idempotency_header is not None or (self.idempotent and not self.consequential)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from actions.json_value import JsonObject
 from actions.keyring import Keyring, SecretUse
 from actions.mcp.offering import McpTool
 from actions.mcp.toolbox import Toolbox
-from actions.operation import IDEMPOTENT, SAFE, Operation, Place
+from actions.operation import SAFE, Operation, Place
 from actions.order import Order
 from actions.request import PreparedRequest, prepare
 from actions.result import ActionResult
@@ -124,7 +124,7 @@ class HttpRoad:
         prepared = self.prepare(arguments, order.caller)
         if key is not None and operation.method not in SAFE:
             prepared.headers[operation.idempotency_header or _IDEMPOTENCY_HEADER] = key
-        repeatable = operation.repeatable and (key is not None or operation.method in IDEMPOTENT)
+        repeatable = operation.repeatable and (key is not None or operation.idempotent)
         terms = Terms(repeatable, order.until, order.sending, operation.reading)
         use = self._secret_use(order.principal)
         if use is None:

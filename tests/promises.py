@@ -224,9 +224,14 @@ PROMISES = (
     ),
     Promise(
         "retries",
-        "A call that failed for a passing reason is tried again only if that can do no harm: reading, and what "
-        "the persona gives an `idempotency_header` that the service knows.",
-        ("tests/actions/test_delivery.py",),
+        "A call that failed for a passing reason is tried again only if that can do no harm: `GET`, searches by "
+        "`POST` that the persona calls `read_only` or a connector of ours makes, and what the persona gives an "
+        "`idempotency_header` that the service knows; no document's own word counts.",
+        (
+            "tests/actions/test_delivery.py",
+            "tests/actions/test_hubspot.py"
+            "::test_a_search_that_came_too_soon_is_made_again_after_a_while_and_a_note_is_not",
+        ),
     ),
     Promise(
         "network-guard",

@@ -6,15 +6,20 @@ from typing import Any
 
 import anyio
 
-from actions import ActionConfig, ActionResult, ActionSet, NetworkGrants, Secrets, secret_of
+from actions import ActionConfig, ActionResult, ActionSet, NetworkGrants, Pauses, Secrets, secret_of
 from actions.json_value import JsonObject
 from core.ids import PersonaId
 
 EVENING = 1_780_000_000.0  # 2026-05-28T20:26:40Z
 
 
-def connected(connector: str, url: str, token: str | None, **fields: object) -> ActionSet:
-    """Return what a persona may call with `token` at the service at `url`."""
+ONCE = Pauses(attempts=1)
+
+
+def connected(
+    connector: str, url: str, token: str | None, *, pauses: Pauses = ONCE, **fields: object
+) -> ActionSet:
+    """Return what a persona may call with `token` at the service at `url`, by default without a second try."""
     host = url.removeprefix("http://").partition("/")[0]
     secret = {"secret": "mine"} if token is not None else {}
     given = {"value": token or "unused-0", "hosts": [host]}
@@ -25,6 +30,7 @@ def connected(connector: str, url: str, token: str | None, **fields: object) -> 
         secrets=Secrets({"mine": secret_of(given)}),
         persona=PersonaId("tester"),
         clock=lambda: EVENING,
+        pauses=pauses,
     )
 
 

@@ -20,6 +20,7 @@ from actions import (
     Secrets,
 )
 from actions.pauses import retry_after
+from actions.json_value import JsonObject
 from core.errors import Unavailable
 from core.ids import PersonaId
 from tests.actions.documents import document, operation, write
@@ -54,6 +55,7 @@ def _load(
 ) -> ActionSet:
     config = ActionConfig(document=write(folder, DOCUMENT, "api.yaml"), server=crm.url, operations=choices or None)
     return ActionSet.load(
+    content: JsonObject = DOCUMENT,
         [config],
         root=folder,
         grants=NetworkGrants.parse([crm.host]),
@@ -124,6 +126,39 @@ def test_a_post_is_not_tried_again_even_where_nobody_had_to_approve(tmp_path: Pa
 def test_with_a_key_that_the_service_knows_a_post_is_tried_again_under_the_same_key(
     tmp_path: Path, crm: Crm
 ) -> None:
+@pytest.mark.parametrize("trouble", [(429, {}), (503, {}), LOST], ids=str)
+def test_a_post_that_only_reads_by_the_operators_word_is_tried_again_as_reading_is(
+    tmp_path: Path, crm: Crm, trouble: tuple[int, dict[str, str]]
+) -> None:
+    crm.planned = [trouble, trouble]
+
+    result = _call(_load(tmp_path, crm, OperationChoice(id="post", read_only=True)), "post", key=None)
+
+    assert (result.ok, result.text, len(crm.requests)) == (True, "answered 200", 3)
+
+
+def test_a_post_that_only_reads_but_waits_for_a_person_is_sent_once(tmp_path: Path, crm: Crm) -> None:
+    crm.planned = [LOST]
+    asked_about = OperationChoice(id="post", read_only=True, consequential=True)
+
+    assert not _call(_load(tmp_path, crm, asked_about), "post").ok
+    assert len(crm.requests) == 1
+
+
+@pytest.mark.parametrize("choice", [OperationChoice(id="search"), _harmless("search")], ids=["alone", "harmless"])
+def test_that_a_post_only_reads_is_not_taken_from_the_document(
+    tmp_path: Path, crm: Crm, choice: OperationChoice
+) -> None:
+    """Neither its own words nor that nobody must approve it say that a second one does no harm."""
+    crm.planned = [LOST]
+    words: JsonObject = {"x-openai-isConsequential": False, "x-read-only": True}
+    search = operation(operationId="search", description="Only reads; idempotent.", **words)
+    content = document({"/flaky": {"post": search}})
+
+    assert not _call(_load(tmp_path, crm, choice, content=content), "search").ok
+    assert len(crm.requests) == 1
+
+
     crm.planned = [LOST, (503, {})]
     known = OperationChoice(id="post", idempotency_header="X-Once")
 

@@ -71,6 +71,23 @@ def test_a_document_can_only_make_an_operation_stricter_and_the_overlay_alone_lo
     assert operations[0].consequential is expected
 
 
+@pytest.mark.parametrize(
+    ("stated", "overlay", "expected"),
+    [(None, None, False), (False, None, False), (True, None, True), (None, True, True)],
+)
+def test_what_only_reads_by_the_operators_word_is_taken_for_reading(
+    tmp_path: Path, stated: bool | None, overlay: bool | None, expected: bool
+) -> None:
+    extra: JsonObject = {} if stated is None else {"x-openai-isConsequential": stated}
+    content = document({"/x": {"post": operation(operationId="act", **extra)}})
+    choice = {"id": "act", "read_only": True, "consequential": overlay}
+
+    operations, _ = _read(tmp_path, content, operations=[choice])
+
+    assert operations[0].consequential is expected
+    assert operations[0].judged is (overlay is not None)  # else what it carries is looked at, as with GET
+
+
 def test_the_overlay_chooses_names_and_describes(tmp_path: Path) -> None:
     choice = OperationChoice(
         id="post-/crm/v3/objects/contacts/search_doSearch", name="find", description="Find people."

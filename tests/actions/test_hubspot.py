@@ -4,10 +4,12 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 
-from actions import ActionSet, ArgumentsInvalid
+from actions import ActionResult, ActionSet, ArgumentsInvalid, Pauses
+from actions.json_value import JsonObject
 from tests.actions.connecting import call, connected, refused, told
 from tests.fakes.hubspot import TOKEN, HubSpot, running_hubspot
 
@@ -237,6 +239,30 @@ def test_too_many_searches_are_refused_until_time_has_passed(actions: ActionSet,
 
     assert (status, body["category"], body["policyName"]) == (429, "RATE_LIMITS", "SECONDLY")
     assert told(actions, "search_contacts", query="maren")["total"] == 1
+
+
+def test_a_search_that_came_too_soon_is_made_again_after_a_while_and_a_note_is_not(hubspot: HubSpot) -> None:
+    """A search is a POST, but one of ours that only reads."""
+    actions = connected("hubspot", hubspot.url, TOKEN, pauses=Pauses(attempts=2, first=0.001))
+    attempts: list[int] = []
+
+    async def waiting(attempt: int) -> None:
+        attempts.append(attempt)
+        hubspot.later(attempt - 1)
+
+    def made(name: str, arguments: JsonObject) -> ActionResult:
+        return anyio.run(lambda: actions.call(name, arguments, idempotency_key="call-1", sending=waiting))
+
+    hubspot.searches.limit = 1
+    told(actions, "search_contacts", query="maren")
+    found = made("search_contacts", {"query": "maren"})
+    hubspot.later(10)
+    hubspot.all_calls.limit = 1
+    told(actions, "read_note", note_id="901")
+    noted = made("add_note_to_contact", {"contact_id": "101", "text": "Twice?"})
+
+    assert (found.ok, noted.status) == (True, 429)
+    assert attempts == [1, 2, 1]
 
 
 def test_too_many_calls_are_refused_until_time_has_passed(actions: ActionSet, hubspot: HubSpot) -> None:
