@@ -240,8 +240,8 @@ PROMISES = (
     ),
     Promise(
         "red-team",
-        "A model that obeys every order in documents, file names and answers of services still makes no "
-        "consequential call without a person.",
+        "A model that obeys every order in documents, others' uploads, file names and answers of services still "
+        "makes no consequential call without a person.",
         ("tests/server/test_red_team.py",),
     ),
     Promise(
