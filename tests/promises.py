@@ -218,6 +218,8 @@ PROMISES = (
             "tests/server/test_action_policy.py"
             "::test_a_call_is_written_down_as_sent_before_the_service_hears_of_it",
             "tests/server/test_action_policy.py::test_a_call_that_cannot_be_written_down_is_not_made",
+            "tests/cli/test_actions.py"
+            "::test_a_call_by_hand_is_in_the_journal_as_the_operators_and_one_that_is_only_shown_is_not",
             "tests/actions/test_journal.py::test_an_approved_call_is_written_with_its_claim_or_not_at_all",
             "tests/faults/test_actions.py",
         ),

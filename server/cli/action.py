@@ -1,4 +1,7 @@
-"""`repertory action …`: what a persona may call, read from its file; no server is needed."""
+"""`repertory action …`: what a persona may call, read from its file; no server is needed.
+
+What is called by hand is written down in the data directory's journal, as what a running server calls is.
+"""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,9 +11,11 @@ from server.cli.output import print_json, print_table
 from server.cli.session import Session
 
 if TYPE_CHECKING:
-    from actions import ActionResult, ActionSet, Offered
-    from actions.json_value import JsonValue
+    from actions import ActionResult, Offered
+    from actions.json_value import JsonObject
     from actions.request import PreparedRequest
+    from core.ids import PrincipalId
+    from server.cli.persona_actions import PersonaActions
 
 app = typer.Typer(help="See, check and try what a persona may call.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
@@ -82,11 +87,16 @@ def call(
     caller: Annotated[str, typer.Option("--as", help="Who `{principal.id}` is.")] = "operator",
     as_json: AsJson = False,
 ) -> None:
-    """Try one operation by hand: show the very request, and send it if asked to."""
+    """Try one operation by hand: show the very request, and send it if asked to.
+
+    A call that is sent stands in the journal of calls as the operator's.
+    """
     from core.ids import PrincipalId
     from server.cli.persona_actions import read_actions
 
-    actions = read_actions(Session.of(ctx).settings(), persona).actions.for_caller(PrincipalId(caller))
+    session = Session.of(ctx)
+    read = read_actions(session.settings(), persona)
+    actions = read.actions.for_caller(PrincipalId(caller))
     operation = actions.get(action)
     checked = actions.validate(action, arguments)
     prepared = actions.prepare(action, checked)
@@ -94,7 +104,7 @@ def call(
         _show_request(prepared, operation)
     if send and operation.consequential and not yes:
         typer.confirm("This call has consequences. Make it?", abort=True, err=True)
-    result = _send(actions, action, checked) if send else None
+    result = _send(session, read, PrincipalId(caller), action, checked) if send else None
     if as_json:
         print_json(_request_shown(prepared) | {"result": _result_shown(result)})
     elif result is None:
@@ -144,16 +154,18 @@ def _shown(operation: "Offered") -> dict[str, object]:
     }
 
 
-def _send(actions: "ActionSet", name: str, arguments: "dict[str, JsonValue]") -> "ActionResult":
+def _send(
+    session: Session, read: "PersonaActions", caller: "PrincipalId", name: str, arguments: "JsonObject"
+) -> "ActionResult":
     import anyio
 
-    async def go() -> "ActionResult":
-        try:
-            return await actions.call(name, arguments)
-        finally:
-            await actions.aclose()
+    from actions import Journal
+    from core.clock import system_clock
+    from server.cli.hand_call import make
 
-    return anyio.run(go)
+    with session.database() as database:
+        journal = Journal(database, system_clock, keep_arguments=session.settings().action_arguments)
+        return anyio.run(make, read, caller, name, arguments, journal)
 
 
 def _show_request(prepared: "PreparedRequest", operation: "Offered") -> None:

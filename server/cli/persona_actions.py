@@ -23,10 +23,13 @@ class PersonaActions:
     """A persona's actions and where their documents come from.
 
     Attributes:
+        persona: its id.
+        revision: content hash of the persona.
         configs: those with documents or connectors.
     """
 
     persona: str
+    revision: str
     configs: tuple[ActionConfig, ...]
     actions: ActionSet
     documents: Documents
@@ -44,7 +47,7 @@ def read_actions(settings: Settings, name: str) -> PersonaActions:
     if not isinstance(loaded, Persona):
         raise InvalidRequest(" ".join(str(problem) for problem in loaded), code="persona_invalid")
     configs = tuple(one for one in loaded.spec.actions if isinstance(one, ActionConfig))
-    return PersonaActions(loaded.id, configs, loaded.actions, documents)
+    return PersonaActions(loaded.id, loaded.revision, configs, loaded.actions, documents)
 
 
 @contextmanager

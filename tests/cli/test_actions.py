@@ -8,11 +8,13 @@ from pathlib import Path
 
 import anyio
 import pytest
+import yaml
 
-from actions import Pins
+from actions import Call, CallState, Journal, Pins, arguments_hash
 from actions.mcp import ToolPins
 from actions.pins import hash_of
 from server.assembly import toolbox_of
+from server.cli.persona_actions import read_actions
 from server.cli.storage import open_database
 from server.settings import Settings
 from tests.actions.documents import CRM, document, operation, parameter, write
@@ -37,6 +39,14 @@ actions:
       - {{id: "PATCH /crm/v3/objects/contacts/{{contactId}}", name: change}}
     deny: ["PATCH *"]
 """
+_APP = {
+    "kind": "oauth2_authorization_code",
+    "authorization_url": "https://login.example/authorize",
+    "token_url": "https://login.example/token",
+    "oauth_hosts": ["login.example"],
+    "client_id": "repertory",
+    "client_secret": "shh-0123456789",
+}
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +134,56 @@ def test_call_makes_the_call_and_tells_the_answer(run: Run, personas: Path, crm:
     assert json.loads(told["result"]["text"])["asked"] == json.loads(body)
 
 
+def _journal() -> list[Call]:
+    with closing(open_database(Settings())) as database:
+        return list(Journal(database, lambda: 0).list(limit=9).calls)
+
+
+def test_a_call_by_hand_is_in_the_journal_as_the_operators_and_one_that_is_only_shown_is_not(
+    run: Run, personas: Path, crm: Crm, data_dir: Path
+) -> None:
+    run("action", "call", "clerk", "remove", '{"contactId": "7"}')
+    assert not data_dir.exists()
+
+    run("action", "call", "clerk", "remove", '{"contactId": "7"}', "--send", "--yes", "--as", "key:ada")
+    run("action", "call", "clerk", "find", '{"filterGroups": [], "limit": 3}', "--send")
+
+    found, removed = _journal()
+    assert (removed.state, removed.status, removed.attempts) == (CallState.DONE, 204, 1)
+    assert (removed.principal, removed.persona, removed.operation) == ("operator", "clerk", "remove")
+    assert removed.revision == read_actions(Settings(), "clerk").revision
+    assert (removed.target, removed.decided_by) == (f"DELETE {crm.url}", "operator")
+    assert removed.created_at <= (removed.sent_at or 0) <= (removed.finished_at or 0)
+    assert removed.arguments_hash == arguments_hash({"contactId": "7"})
+    assert (found.state, found.decided_by, found.arguments) == (CallState.DONE, None, None)
+
+
+def test_a_call_by_hand_that_cannot_be_written_down_is_not_made(run: Run, personas: Path, crm: Crm) -> None:
+    before = len(crm.requests)
+
+    with closing(open_database(Settings())) as database, database.write():  # somebody else holds the lock
+        shown = run("action", "call", "clerk", "remove", '{"contactId": "7"}', "--send", "--yes")
+
+    assert shown.code == 1
+    assert len(crm.requests) == before
+    assert _journal() == []
+
+
+def test_a_call_by_hand_that_could_not_be_made_is_written_down_as_failed(
+    run: Run, personas: Path, crm: Crm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secrets = personas.parent / "secrets.yaml"
+    secrets.write_text(yaml.safe_dump({"app": _APP | {"hosts": [crm.host]}}))
+    monkeypatch.setenv("REPERTORY_SECRETS_FILE", str(secrets))
+    text = (personas / "clerk.yaml").read_text()
+    (personas / "clerk.yaml").write_text(text.replace("    operations:", "    secret: app\n    operations:"))
+
+    shown = run("action", "call", "clerk", "read", '{"contactId": "7"}', "--send")
+
+    assert "stands for the account of the one who calls, and here nobody does" in shown.err
+    assert [(one.state, one.attempts) for one in _journal()] == [(CallState.FAILED, 0)]
+
+
 @pytest.mark.parametrize(("typed", "made"), [("n\n", False), ("y\n", True)])
 def test_a_consequential_call_is_asked_about(run: Run, personas: Path, crm: Crm, typed: str, made: bool) -> None:
     before = len(crm.requests)
@@ -132,6 +192,7 @@ def test_a_consequential_call_is_asked_about(run: Run, personas: Path, crm: Crm,
 
     assert "This call has consequences. Make it?" in shown.err
     assert (shown.code == 0, len(crm.requests) > before) == (made, made)
+    assert [one.state for one in _journal()] == [CallState.DONE] * made
 
 
 @pytest.mark.parametrize(
