@@ -24,6 +24,9 @@ Sending = Callable[[int], Awaitable[None]]
 Send = Callable[[float], Awaitable[ActionResult]]
 """Sends one attempt within so many seconds, and words whatever happens."""
 
+Renew = Callable[[Credentials], Awaitable[Credentials | None]]
+"""Returns other credentials in the place of those that a service has refused; None where there are none."""
+
 NO_TIME = "The call was not made: this answer has used up its time for actions."
 _BUSY = "The call was not made: too many calls to the service wait for their turn. Try again later."
 _SHORTEST_SECONDS = 0.01
@@ -32,6 +35,10 @@ _MAYBE = "An earlier try may have been carried out."
 
 async def unwatched(_attempt: int) -> None:
     """Watch nothing."""
+
+
+async def _never() -> bool:
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,25 +83,56 @@ class Delivery:
         self._time_limit = time_limit
         self._pauses = pauses or Pauses()
 
-    async def deliver(self, prepared: PreparedRequest, credentials: Credentials, terms: Terms) -> ActionResult:
-        """Deliver a request, and word whatever happens for the model; raises nothing of the network."""
+    async def deliver(
+        self, prepared: PreparedRequest, credentials: Credentials, terms: Terms, renew: Renew | None = None
+    ) -> ActionResult:
+        """Deliver a request, and word whatever happens for the model; raises nothing of the network.
+
+        Args:
+            prepared: what to send.
+            credentials: what goes along.
+            terms: what the call may do.
+            renew: asked once, where the service refuses the credentials; what it raises ends the call.
+        """
+        carried = credentials
 
         async def send(seconds: float) -> ActionResult:
-            return await self._sender.send(prepared, credentials, reading=terms.reading, seconds=seconds)
+            return await self._sender.send(prepared, carried, reading=terms.reading, seconds=seconds)
 
-        return await self.carry(prepared.url, send, terms)
+        async def renewed() -> bool:
+            nonlocal carried
+            other = None if renew is None else await renew(carried)
+            carried = other or carried
+            return other is not None
 
-    async def carry(self, url: httpx.URL, send: Send, terms: Terms) -> ActionResult:
-        """Deliver what `send` sends to the host of `url`."""
+        return await self.carry(prepared.url, send, terms, renewed)
+
+    async def carry(
+        self, url: httpx.URL, send: Send, terms: Terms, renewed: Callable[[], Awaitable[bool]] = _never
+    ) -> ActionResult:
+        """Deliver what `send` sends to the host of `url`, all attempts within one time.
+
+        Args:
+            url: what is called.
+            send: sends one attempt.
+            terms: what the call may do.
+            renewed: asked once, after a 401: whether another attempt shows other credentials. A call that was
+                refused was not carried out, so that even one that is made once may be sent again.
+        """
         ends = time.monotonic() + (self._time_limit if terms.seconds is None else terms.seconds)
         if terms.until is not None:
             ends = min(ends, terms.until)
             if ends <= time.monotonic():
                 return unanswered(NO_TIME, certain=True)
-        host, attempt, certain = self._hosts.of(url), 1, True
+        host, attempt, certain, refused = self._hosts.of(url), 1, True, False
         while True:
             result = await self._attempt(host, attempt, send, ends, terms)
             certain = certain and (result.certain or result.ok)
+            if result.status == httpx.codes.UNAUTHORIZED and not refused:
+                refused = True
+                if await renewed() and time.monotonic() < ends:
+                    attempt += 1
+                    continue
             pause = self._pause(result, attempt, ends, terms)
             if pause is None:
                 return result if result.ok or certain else _in_doubt(result)

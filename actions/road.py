@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Protocol
 
 import httpx
@@ -129,12 +130,8 @@ class HttpRoad:
         use = self._secret_use(order.principal)
         if use is None:
             return await self.delivery.deliver(prepared, NO_CREDENTIALS, terms)
-        credentials = await self.keyring.credentials(use)
-        result = await self.delivery.deliver(prepared, credentials, terms)
-        if result.status != httpx.codes.UNAUTHORIZED:
-            return result
-        renewed = await self.keyring.renewed(use, credentials)
-        return result if renewed is None else await self.delivery.deliver(prepared, renewed, terms)
+        renew = partial(self.keyring.renewed, use)
+        return await self.delivery.deliver(prepared, await self.keyring.credentials(use), terms, renew)
 
     def _fixed(self, caller: PrincipalId | None) -> JsonObject:
         """Return the fixed arguments for this call.

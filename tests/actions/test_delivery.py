@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import anyio
+import httpx
 import pytest
 
 from actions import (
@@ -19,8 +20,12 @@ from actions import (
     Pauses,
     Secrets,
 )
-from actions.pauses import retry_after
+from actions.delivery import Delivery, Terms
+from actions.guard import GuardedTransport
 from actions.json_value import JsonObject
+from actions.pauses import retry_after
+from actions.result import answered
+from actions.sender import Sender
 from core.errors import Unavailable
 from core.ids import PersonaId
 from tests.actions.documents import document, operation, write
@@ -52,10 +57,10 @@ def _load(
     hosts: Hosts | None = None,
     pauses: Pauses = QUICK,
     time_limit: float = 45,
-) -> ActionSet:
-    config = ActionConfig(document=write(folder, DOCUMENT, "api.yaml"), server=crm.url, operations=choices or None)
-    return ActionSet.load(
     content: JsonObject = DOCUMENT,
+) -> ActionSet:
+    config = ActionConfig(document=write(folder, content, "api.yaml"), server=crm.url, operations=choices or None)
+    return ActionSet.load(
         [config],
         root=folder,
         grants=NetworkGrants.parse([crm.host]),
@@ -123,9 +128,6 @@ def test_a_post_is_not_tried_again_even_where_nobody_had_to_approve(tmp_path: Pa
     assert (result.ok, result.certain, len(crm.requests)) == (False, False, 1)
 
 
-def test_with_a_key_that_the_service_knows_a_post_is_tried_again_under_the_same_key(
-    tmp_path: Path, crm: Crm
-) -> None:
 @pytest.mark.parametrize("trouble", [(429, {}), (503, {}), LOST], ids=str)
 def test_a_post_that_only_reads_by_the_operators_word_is_tried_again_as_reading_is(
     tmp_path: Path, crm: Crm, trouble: tuple[int, dict[str, str]]
@@ -159,6 +161,9 @@ def test_that_a_post_only_reads_is_not_taken_from_the_document(
     assert len(crm.requests) == 1
 
 
+def test_with_a_key_that_the_service_knows_a_post_is_tried_again_under_the_same_key(
+    tmp_path: Path, crm: Crm
+) -> None:
     crm.planned = [LOST, (503, {})]
     known = OperationChoice(id="post", idempotency_header="X-Once")
 
@@ -339,6 +344,55 @@ def test_after_the_time_of_its_answer_nothing_is_sent(tmp_path: Path, crm: Crm) 
         True,
     )
     assert crm.requests == []
+
+
+REFUSED = answered(401, "")
+API = httpx.URL("https://api.example")
+
+
+@pytest.fixture
+def delivery() -> Iterator[Delivery]:
+    sender = Sender(GuardedTransport(NetworkGrants.parse([])), Secrets.none())
+    yield Delivery(sender, Hosts(), time_limit=0.5, pauses=QUICK)
+    anyio.run(sender.aclose)
+
+
+def test_an_attempt_with_a_renewed_token_has_what_is_left_of_the_calls_time(delivery: Delivery) -> None:
+    given: list[float] = []
+    announced: list[int] = []
+
+    async def send(seconds: float) -> ActionResult:
+        given.append(seconds)
+        await anyio.sleep(0.1)
+        return REFUSED if len(given) == 1 else answered(200, "done")
+
+    async def renewed() -> bool:
+        await anyio.sleep(0.1)
+        return True
+
+    async def sending(attempt: int) -> None:
+        announced.append(attempt)
+
+    result = anyio.run(lambda: delivery.carry(API, send, Terms(sending=sending), renewed))
+
+    assert (result.ok, announced) == (True, [1, 2])
+    assert given[1] <= given[0] - 0.2
+
+
+def test_a_call_that_has_used_up_its_time_is_not_sent_again_with_a_renewed_token(delivery: Delivery) -> None:
+    given: list[float] = []
+
+    async def send(seconds: float) -> ActionResult:
+        given.append(seconds)
+        return REFUSED
+
+    async def renewed() -> bool:
+        await anyio.sleep(0.6)
+        return True
+
+    result = anyio.run(lambda: delivery.carry(API, send, Terms(), renewed))
+
+    assert (result, len(given)) == (REFUSED, 1)
 
 
 def test_each_attempt_is_announced_before_it_is_sent_and_a_refusal_keeps_it_back(tmp_path: Path, crm: Crm) -> None:

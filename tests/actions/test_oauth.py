@@ -204,10 +204,14 @@ async def test_a_token_without_an_end_is_kept_until_the_service_refuses_it(machi
 async def test_a_refused_token_is_renewed_once_and_the_call_made_once_more(machine: World) -> None:
     await machine.call()
     machine.service.end_access()
+    attempts: list[int] = []
 
-    result = await machine.call("change_me")
+    async def sending(attempt: int) -> None:
+        attempts.append(attempt)
 
-    assert result.ok
+    result = await machine.actions.call("change_me", {}, sending=sending)
+
+    assert (result.ok, attempts) == (True, [1, 2])
     assert machine.service.calls[1:] == [
         f"Bearer {machine.service.issued[0]}",
         f"Bearer {machine.service.issued[1]}",
