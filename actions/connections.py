@@ -7,7 +7,7 @@ browser was sent away with. Owns the order of things; must never know HTTP route
 import hashlib
 import hmac
 import secrets as random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -21,7 +21,7 @@ from actions.oauth import Grant, OAuthClient, authorization_address, error_code
 from actions.sealing import Seal, Unreadable
 from actions.secret import AuthorizationCode
 from actions.single_flight import SingleFlight
-from actions.tokens import Connection, Held, Tokens
+from actions.tokens import Connection, ConnectionState, Held, Tokens
 from actions.vault import Secrets
 from core.errors import InvalidRequest, NotFound
 from core.ids import PersonaId, PrincipalId
@@ -48,8 +48,12 @@ class SignIn:
     cookie: str = field(repr=False)
 
 
+def _nobody(_principal: PrincipalId) -> bool:
+    return False
+
+
 class Connections:
-    """Connections of all principals.
+    """Connections of all principals. What one has connected who is no more is used, renewed and made no more.
 
     Args:
         secrets: the server's secrets.
@@ -57,29 +61,45 @@ class Connections:
         connects: the store of what waits to be.
         seal: seals what a browser keeps for us.
         oauth: talks to the services.
+        is_gone: whether a principal is no more, such as one whose key was revoked. Must not block.
     """
 
     def __init__(
-        self, secrets: Secrets, tokens: Tokens, connects: Connects, seal: Seal, oauth: OAuthClient
+        self,
+        secrets: Secrets,
+        tokens: Tokens,
+        connects: Connects,
+        seal: Seal,
+        oauth: OAuthClient,
+        is_gone: Callable[[PrincipalId], bool] = _nobody,
     ) -> None:
         self._secrets = secrets
         self._tokens = tokens
         self._connects = connects
         self._seal = seal
         self._oauth = oauth
+        self._is_gone = is_gone
         self._flights: SingleFlight[Grant] = SingleFlight()
 
     async def request(self, principal: PrincipalId, persona: PersonaId, name: str) -> Connect:
         """Ask a principal to connect an account for the secret `name`.
 
         Raises:
+            ConnectionNeeded: the principal is no more.
             SecretRefused: there is no such secret for this persona, or it needs no account.
         """
+        self._check(principal)
         self._app(name, persona)
         return await anyio.to_thread.run_sync(self._connects.request, principal, persona, name)
 
     async def missing(self, principal: PrincipalId, persona: PersonaId, name: str) -> Connect | None:
-        """Return what the principal must connect before `name` can be used; None where nothing is missing."""
+        """Return what the principal must connect before `name` can be used; None where nothing is missing.
+
+        Raises:
+            ConnectionNeeded: the principal is no more.
+            SecretRefused: see `request`.
+        """
+        self._check(principal)
         held = await self._held(principal, name, self._app(name, persona))
         return None if held is not None else await self.request(principal, persona, name)
 
@@ -88,9 +108,11 @@ class Connections:
 
         Raises:
             NotFound: nothing waits under this id.
+            ConnectionNeeded: the principal is no more.
             SecretRefused: the secret is no longer there for the persona.
         """
         connect = await anyio.to_thread.run_sync(self._connects.find, connect_id)
+        self._check(connect.principal)
         app = self._app(connect.secret, connect.persona)
         state, verifier = random.token_urlsafe(32), random.token_urlsafe(48)
         kept: JsonObject = {
@@ -113,11 +135,13 @@ class Connections:
         Raises:
             InvalidRequest: the answer is none, or does not fit.
             NotFound: it belongs to nothing that waits, or to another browser.
+            ConnectionNeeded: the principal is no more; what the service gave goes back.
             SignInFailed: the service refused.
         """
         given = _single(answer)
         kept = await self._kept(given.get("state", ""), cookies)
         connect = await anyio.to_thread.run_sync(self._connects.claim, str(kept["connect"]))
+        self._check(connect.principal)
         app = self._app(connect.secret, connect.persona)
         _check_issuer(app, given.get("iss"))
         if "error" in given:
@@ -131,6 +155,9 @@ class Connections:
             app, given["code"], verifier=str(kept["verifier"]), redirect_uri=str(kept["redirect_uri"])
         )
         self._secrets.learn(grant.access_token, grant.refresh_token)
+        if self._is_gone(connect.principal):  # meanwhile
+            await self._oauth.revoke(app, grant)
+        self._check(connect.principal)
         keep = partial(self._tokens.keep, connect.principal, connect.secret, _app_id(app), grant)
         return await anyio.to_thread.run_sync(keep)
 
@@ -146,9 +173,10 @@ class Connections:
             stale: an access token that the service has refused; while it is the one kept, it is renewed.
 
         Raises:
-            ConnectionNeeded: nothing is connected, or the connection has ended.
+            ConnectionNeeded: nothing is connected, or the connection has ended, or the principal is no more.
             SignInFailed: the service did not renew them this time.
         """
+        self._check(principal)
         app = self._app(name, persona)
         held = await self._held(principal, name, app)
         if held is None:
@@ -169,6 +197,22 @@ class Connections:
         if not await anyio.to_thread.run_sync(self._tokens.drop, principal, name):
             raise NotFound(f"No account is connected for {name!r}.", code="connection_not_found")
         return held is not None and known is not None and await self._oauth.revoke(known, held.grant)
+
+    async def end(self, principal: PrincipalId) -> Sequence[str]:
+        """Forget all that a principal has connected and give the tokens back, as `disconnect` does.
+
+        Returns:
+            The names of the secrets whose services did not take their tokens.
+        """
+        left = []
+        for one in await self.list(principal):
+            try:
+                taken = await self.disconnect(principal, one.secret)
+            except NotFound:  # somebody was faster
+                continue
+            if not taken and one.state is ConnectionState.CONNECTED:
+                left.append(one.secret)
+        return left
 
     async def list(self, principal: PrincipalId | None) -> Sequence[Connection]:
         """Return the connections of a principal, or all."""
@@ -229,6 +273,10 @@ class Connections:
                 code="sign_in_not_found",
             )
         return kept
+
+    def _check(self, principal: PrincipalId) -> None:
+        if self._is_gone(principal):
+            raise ConnectionNeeded(f"{str(principal)!r} was revoked: no account is connected or used for it.")
 
     def _app(self, name: str, persona: PersonaId) -> AuthorizationCode:
         secret = self._secrets.of_persona(name, persona)

@@ -73,7 +73,7 @@ def assemble(
     limits = HostLimits(settings.action_host_calls, settings.action_host_failures, settings.action_host_seconds)
     hosts = Hosts(limits)
     secrets, grants = _secrets(settings), NetworkGrants.parse(settings.private_hosts)
-    connections, keyring = _connections(settings, secrets, database, clock)
+    connections, keyring = _connections(settings, secrets, database, keys, clock)
     toolbox = toolbox_of(settings, ToolPins(database, clock), secrets)
     load = action_loader(settings, keyring, hosts=hosts, toolbox=toolbox)
     personas = PersonaLibrary(
@@ -150,13 +150,19 @@ def documents_of(settings: Settings) -> Documents:
     return Documents(settings.knowledge_root, Pins(settings.documents_dir))
 
 
+def connections_of(settings: Settings, database: Database, keys: Keys, clock: Clock) -> Connections:
+    """Return the accounts of callers at other services, for whoever calls none of these."""
+    return _connections(settings, _secrets(settings), database, keys, clock)[0]
+
+
 def _connections(
-    settings: Settings, secrets: Secrets, database: Database, clock: Clock
+    settings: Settings, secrets: Secrets, database: Database, keys: Keys, clock: Clock
 ) -> tuple[Connections, Keyring]:
     """Return the accounts of callers at other services, and what hands out all credentials."""
     grants, seal = NetworkGrants.parse(settings.private_hosts), Seal(settings.oauth_keys_path)
-    oauth = OAuthClient(grants, clock)
-    connections = Connections(secrets, Tokens(database, seal, clock), Connects(database, clock), seal, oauth)
+    oauth, tokens = OAuthClient(grants, clock), Tokens(database, seal, clock)
+    waiting = Connects(database, clock)
+    connections = Connections(secrets, tokens, waiting, seal, oauth, is_gone=keys.live.is_gone)
     return connections, Keyring(secrets, grants, oauth, connections, clock=clock)
 
 

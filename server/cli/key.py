@@ -1,19 +1,22 @@
 """`repertory key …`: works on the data directory, with or without a running server."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from core.clock import system_clock
-from core.ids import PersonaId
+from core.ids import PersonaId, PrincipalId
 from core.principal import Limits, Scope
 from server.cli.output import print_json, print_table
 from server.cli.session import Session
 
 if TYPE_CHECKING:
+    from core.database import Database
     from server.keys.key import Key
+    from server.keys.store import Keys
 
 app = typer.Typer(help="Make, list, limit and revoke API keys.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
@@ -112,12 +115,43 @@ def limit(
 
 @app.command()
 def revoke(ctx: typer.Context, name: Name) -> None:
-    """Make a key useless from the next second on."""
+    """Make a key useless from the next second on, and forget the accounts that its holder has connected.
+
+    Run it again if it broke off: what is connected still is given back then.
+    """
     from server.keys.store import Keys
 
-    with Session.of(ctx).database() as database:
-        key = Keys(database, system_clock).revoke(name)
-    typer.echo(f"Revoked {key.name!r}.")
+    session = Session.of(ctx)
+    with session.database() as database:
+        keys = Keys(database, system_clock)
+        key = keys.revoke(name)
+        typer.echo(f"Revoked {key.name!r}.")
+        for secret in _disconnected(session, database, keys, key.principal.id):
+            typer.secho(
+                f"The service of {secret!r} did not take the tokens of its account back. Withdraw them there.",
+                err=True,
+            )
+
+
+def _disconnected(session: Session, database: "Database", keys: "Keys", principal: PrincipalId) -> Sequence[str]:
+    """Forget what a principal has connected; return the secrets whose services did not take the tokens back."""
+    import anyio
+
+    from actions import Seal, Tokens
+    from server.assembly import connections_of
+
+    settings = session.settings()
+    if not Tokens(database, Seal(settings.oauth_keys_path), system_clock).list(principal):
+        return ()
+
+    async def end() -> Sequence[str]:
+        connections = connections_of(settings, database, keys, system_clock)
+        try:
+            return await connections.end(principal)
+        finally:
+            await connections.aclose()
+
+    return anyio.run(end)
 
 
 def _limits(key: "Key") -> str:

@@ -12,6 +12,8 @@ from core.principal import Limits, Principal, Scope
 PREFIX = "rep-"
 """Every secret starts with this, so that leaks can be searched for and placeholders told apart."""
 
+_HOLDER = "key:"
+
 LIMITS = ("requests_per_minute", "tokens_per_minute", "requests_per_day", "tokens_per_day")
 """Names of the limits, in the table as in `Limits`."""
 
@@ -37,7 +39,12 @@ class Key:
 
 def principal_id(name: str) -> PrincipalId:
     """Return the id of the holder of the key `name`."""
-    return PrincipalId(f"key:{name}")
+    return PrincipalId(f"{_HOLDER}{name}")
+
+
+def names_a_key(principal: PrincipalId) -> bool:
+    """Tell whether a principal is the holder of some key, and neither a hook nor a program without one."""
+    return principal.startswith(_HOLDER)
 
 
 def new_secret() -> str:

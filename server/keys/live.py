@@ -12,9 +12,10 @@ from sqlalchemy import Connection, select
 
 from core.database import Database
 from core.errors import Unavailable
+from core.ids import PrincipalId
 from core.principal import Principal
 from server.keys import tables
-from server.keys.key import digest, key_of
+from server.keys.key import digest, key_of, names_a_key
 
 _LOOK_SECONDS = 0.25
 _RETRY_SECONDS = 2.0
@@ -36,6 +37,16 @@ class LiveKeys:
         if principals is None:
             principals = self.reload()
         return principals.get(digest(secret))
+
+    def is_gone(self, principal: PrincipalId) -> bool:
+        """Tell whether a principal is the holder of a key that was revoked. Reads memory only, as `find` does.
+
+        A name is never given again, so who is gone stays so.
+        """
+        principals = self._principals
+        if principals is None:
+            principals = self.reload()
+        return names_a_key(principal) and all(one.id != principal for one in principals.values())
 
     def reload(self) -> Mapping[str, Principal]:
         """Read the keys anew. Blocking.

@@ -155,7 +155,7 @@ OPERATIONS: dict[str, Operation] = {
     "GET /api/keys": Operation(own.KeyList, Scope.ADMIN),
     "POST /api/keys": Operation(own.KeyMade, Scope.ADMIN, KeyBody),
     "PATCH /api/keys/{name}": Operation(own.KeyShown, Scope.ADMIN, LimitsBody),
-    "DELETE /api/keys/{name}": Operation(own.KeyShown, Scope.ADMIN),
+    "DELETE /api/keys/{name}": Operation(own.KeyRevoked, Scope.ADMIN),
     "GET /api/transcripts": Operation(
         own.TranscriptList, Scope.CHAT, query=("principal", "user", "conversation", "persona", "after")
     ),

@@ -389,6 +389,12 @@ class KeyMade(KeyShown):
     secret: str
 
 
+class KeyRevoked(KeyShown):
+    """A revoked key, and the names of the secrets whose services did not take the tokens of its holder back."""
+
+    tokens_left: list[str]
+
+
 class KeyList(Shape):
     """All keys, revoked ones included."""
 

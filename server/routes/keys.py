@@ -73,9 +73,15 @@ async def limit_key(request: Request, name: str, services: TheServices, principa
 
 @router.delete("/api/keys/{name}")
 async def revoke_key(name: str, services: TheServices, principal: KeyHolder) -> Response:
-    """Make a key useless from the next request on; its name stays taken, since records have it."""
+    """Make a key useless from the next request on, and forget the accounts that its holder has connected.
+
+    Its name stays taken, since records have it.
+    """
     principal.require(Scope.ADMIN)
-    return JsonResponse(shown(await anyio.to_thread.run_sync(services.keys.revoke, name)))
+    key = await anyio.to_thread.run_sync(services.keys.revoke, name)
+    with anyio.CancelScope(shield=True):  # what is forgotten is given back even if the client leaves
+        left = await services.connections.end(key.principal.id)
+    return JsonResponse({**shown(key), "tokens_left": left})
 
 
 def shown(key: Key) -> dict[str, object]:

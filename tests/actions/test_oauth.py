@@ -5,7 +5,7 @@ import json
 import logging
 import threading
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
@@ -78,6 +78,7 @@ class World:
     kind: str
     fields: dict[str, object] = field(default_factory=dict)
     now: float = 1_800_000_000.0
+    is_gone: Callable[[PrincipalId], bool] = lambda _: False
 
     def __post_init__(self) -> None:
         self.database = Database(self.folder / "repertory.db")
@@ -92,7 +93,9 @@ class World:
         self.secrets = Secrets({"app": secret_of(self.service.fields(self.kind, **self.fields))})
         oauth = OAuthClient(grants, self.clock, time_limit=2)
         connects = Connects(self.database, self.clock)
-        self.connections = Connections(self.secrets, self.tokens, connects, self.seal, oauth)
+        self.connections = Connections(
+            self.secrets, self.tokens, connects, self.seal, oauth, is_gone=lambda one: self.is_gone(one)
+        )
         keyring = Keyring(self.secrets, grants, oauth, self.connections, clock=self.clock)
         config = ActionConfig(document=write(self.folder, ME), server=self.service.url, secret="app")
         self.actions = ActionSet.load(
@@ -662,6 +665,52 @@ async def test_disconnecting_forgets_also_where_the_service_does_not_help(people
 
     assert not await people.connections.disconnect(ADA, "app")
 
+    assert await people.connections.list(None) == []
+
+
+async def test_who_is_no_more_uses_connects_and_finishes_nothing(people: World) -> None:
+    await people.connect()
+    begun = await people.begin()
+    link = await people.connections.request(ADA, CLERK, "app")
+    people.is_gone = lambda one: one == ADA
+
+    answer = await signed_in(begun)
+    for attempt in (
+        people.call(),
+        people.connections.missing(ADA, CLERK, "app"),
+        people.connections.request(ADA, CLERK, "app"),
+        people.connections.begin(link.id, CALLBACK),
+        people.connections.finish(answer, {begun.cookie_name: begun.cookie}),
+    ):
+        with pytest.raises(ConnectionNeeded, match="'key:ada' was revoked"):
+            await attempt
+
+    assert people.service.calls == []
+    assert len(people.forms("authorization_code")) == 1
+    await people.connect(BOB)
+    assert (await people.call(principal=BOB)).ok
+
+
+async def test_what_came_while_its_owner_went_goes_back_at_once(people: World) -> None:
+    sign_in = await people.begin()
+    people.is_gone = lambda _: bool(people.forms("authorization_code"))
+
+    with pytest.raises(ConnectionNeeded):
+        await people.connections.finish(await signed_in(sign_in), {sign_in.cookie_name: sign_in.cookie})
+
+    assert await people.connections.list(None) == []
+    assert (people.service.access, people.service.refresh) == ({}, {})
+
+
+async def test_ending_all_of_a_principal_tells_what_a_service_did_not_take_back(people: World) -> None:
+    await people.connect()
+    await people.connect(BOB)
+    people.service.planned["/revoke"] = [Response(status_code=503), Response(status_code=503)]
+
+    assert await people.connections.end(ADA) == ["app"]
+    assert [one.principal for one in await people.connections.list(None)] == [BOB]
+    assert await people.connections.end(BOB) == []
+    assert await people.connections.end(BOB) == []
     assert await people.connections.list(None) == []
 
 

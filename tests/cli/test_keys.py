@@ -2,19 +2,25 @@ import json
 import os
 import shlex
 import stat
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+import yaml
+from starlette.responses import Response
 
+from actions import Seal, Tokens
+from actions.oauth import Grant
 from core.clock import system_clock
 from core.database import Database
 from core.ids import PersonaId, PrincipalId
 from core.principal import Limits, Scope
 from server.keys.store import Keys
-from server.settings import ROOT
+from server.settings import ROOT, Settings
 from server.usage.counts import Counts, day_of
 from server.usage.ledger import Ledger
 from tests.cli.conftest import Run
+from tests.fakes.oauth import running_oauth
 
 
 def test_a_key_made_on_the_command_line_opens_the_door(run: Run, data_dir: Path) -> None:
@@ -64,6 +70,38 @@ def test_a_revoked_key_says_so(run: Run) -> None:
     run("key", "create", "bot")
     assert run("key", "revoke", "bot").out == "Revoked 'bot'.\n"
     assert json.loads(run("key", "list", "--json").out)[0]["revoked_at"] is not None
+
+
+@pytest.mark.parametrize("helps", [True, False])
+def test_revoking_a_key_gives_the_accounts_of_its_holder_back_without_a_server(
+    run: Run, data_dir: Path, monkeypatch: pytest.MonkeyPatch, helps: bool
+) -> None:
+    run("key", "create", "bot")
+    with running_oauth() as service:
+        fields = service.fields("oauth2_authorization_code")
+        secrets = data_dir / "secrets.yaml"
+        secrets.write_text(yaml.safe_dump({"app": fields}))
+        monkeypatch.setenv("REPERTORY_SECRETS_FILE", str(secrets))
+        monkeypatch.setenv("REPERTORY_PRIVATE_HOSTS", service.host)
+        if not helps:
+            service.planned["/revoke"] = [Response(status_code=503), Response(status_code=503)]
+        settings = Settings()
+        with closing(Database(settings.database_path)) as database:
+            tokens = Tokens(database, Seal(settings.oauth_keys_path), system_clock)
+            grant = Grant("at-of-the-bot-0123", "rt-of-the-bot-0123", system_clock(), None, ())
+            for holder in ("key:bot", "key:other"):
+                app = f"{fields['client_id']} {fields['token_url']}"
+                tokens.keep(PrincipalId(holder), "app", app, grant)
+
+            outcome = run("key", "revoke", "bot")
+
+            assert [one.principal for one in tokens.list()] == ["key:other"]
+        given_back = [form["token"] for form in service.forms["/revoke"]]
+    assert (outcome.code, outcome.out) == (0, "Revoked 'bot'.\n")
+    assert given_back == ["rt-of-the-bot-0123", "at-of-the-bot-0123"]
+    assert outcome.err == (
+        "" if helps else "The service of 'app' did not take the tokens of its account back. Withdraw them there.\n"
+    )
 
 
 def test_revoking_an_unknown_key_is_one_sentence_and_exit_code_1(run: Run) -> None:

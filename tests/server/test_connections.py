@@ -9,11 +9,16 @@ from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
 
+import anyio
 import httpx
 import pytest
 import yaml
 
+from actions import ConnectionNeeded
+from core.database import Database
+from core.ids import PersonaId, PrincipalId
 from core.principal import Scope
+from server.keys.store import Keys
 from tests.fakes.engine import Reply
 from tests.fakes.oauth import CLIENT_SECRET, OAuthService, running_oauth
 from tests.server.conftest import Gateway, Start, text_of
@@ -206,6 +211,44 @@ async def test_each_caller_sees_and_ends_only_the_own_account_and_an_administrat
         assert (await ada.delete(f"{path}/app")).json() == {"secret": "app", "deleted": True, "revoked": True}
         assert (await ada.delete(f"{path}/app")).status_code == 404
     assert await office.connections("boss", Scope.ADMIN) == [("key:bob", "connected")]
+
+
+async def test_revoking_a_key_ends_what_its_holder_has_connected_and_nobody_elses(office: Office) -> None:
+    await office.connect("ada")
+    await office.connect("bob")
+    async with office.http("ada") as ada:
+        asked = await ada.post("/api/oauth/connections", json={"persona": "clerk", "secret": "app"})
+    kept = set(office.service.issued[2:])
+
+    async with office.http("boss", Scope.ADMIN) as boss:
+        revoked = await boss.delete("/api/keys/ada")
+
+    assert (revoked.status_code, revoked.json()["tokens_left"]) == (200, [])
+    assert {*office.service.access, *office.service.refresh} == kept  # ada's were given back
+    assert await office.connections("boss", Scope.ADMIN) == [("key:bob", "connected")]
+    async with office.gateway.http() as browser:
+        page = await browser.get(asked.json()["url"])
+    assert page.status_code == 403
+    assert "was revoked" in page.text
+    office.gateway.engine.will("read_me", "{}", "You are Bob.")
+    assert await office.ask("Who am I?", name="bob") == "You are Bob."
+
+
+async def test_an_account_is_used_no_more_from_the_moment_at_which_another_program_revokes_the_key(
+    office: Office,
+) -> None:
+    """The command line writes into the same database; an answer may be under way."""
+    await office.connect("ada")
+    services = office.gateway.services
+    with closing(Database(services.settings.database_path)) as database:
+        Keys(database, services.clock).revoke("ada")
+
+    with anyio.fail_after(10):
+        while not services.keys.live.is_gone(PrincipalId("key:ada")):
+            await anyio.sleep(0.01)
+
+    with pytest.raises(ConnectionNeeded):
+        await services.connections.grant(PrincipalId("key:ada"), PersonaId("clerk"), "app")
 
 
 @pytest.mark.parametrize(
