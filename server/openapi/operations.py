@@ -11,6 +11,8 @@ from pydantic import BaseModel
 from core.principal import Scope
 from server.files.file import PURPOSES
 from server.hooks.signature import SIGNATURE, TIMESTAMP
+from server.openapi import action_shapes as acts
+from server.openapi import key_shapes as keys
 from server.openapi import openai_shapes as v1
 from server.openapi import own_shapes as own
 from server.openapi import upload_shapes as up
@@ -129,33 +131,33 @@ OPERATIONS: dict[str, Operation] = {
     "GET /metrics/engine/{number}": Operation("text/plain", Scope.ADMIN, open_locally=True),
     "GET /openapi.json": Operation("application/json", open_locally=True),
     "GET /api/personas": Operation(own.PersonaList),
-    "GET /api/approvals": Operation(own.ApprovalList, Scope.APPROVE),
-    "POST /api/approvals/{approval_id}": Operation(own.ApprovalShown, Scope.APPROVE, DecisionBody),
-    "GET /api/actions/calls": Operation(own.CallList, Scope.APPROVE),
-    "POST /api/oauth/connections": Operation(own.ConnectShown, Scope.CHAT, ConnectBody),
-    "GET /api/oauth/connections": Operation(own.ConnectionList, Scope.CHAT),
-    "DELETE /api/oauth/connections/{secret}": Operation(own.ConnectionDeleted, Scope.CHAT),
+    "GET /api/approvals": Operation(acts.ApprovalList, Scope.APPROVE),
+    "POST /api/approvals/{approval_id}": Operation(acts.ApprovalShown, Scope.APPROVE, DecisionBody),
+    "GET /api/actions/calls": Operation(acts.CallList, Scope.APPROVE),
+    "POST /api/oauth/connections": Operation(acts.ConnectShown, Scope.CHAT, ConnectBody),
+    "GET /api/oauth/connections": Operation(acts.ConnectionList, Scope.CHAT),
+    "DELETE /api/oauth/connections/{secret}": Operation(acts.ConnectionDeleted, Scope.CHAT),
     "GET /api/oauth/start": Operation("text/html", browser=True),
     "GET /api/oauth/callback": Operation("text/html", browser=True, query=("state", "code", "iss", "error")),
     "POST /api/hooks/{persona}": Operation(
-        own.HookTaken, None, HookBody, headers=(TIMESTAMP, SIGNATURE), status=202
+        acts.HookTaken, None, HookBody, headers=(TIMESTAMP, SIGNATURE), status=202
     ),
-    "GET /api/hooks/jobs": Operation(own.HookJobList, Scope.ADMIN),
-    "GET /api/hooks/jobs/{job_id}": Operation(own.HookJob, Scope.ADMIN, headers=(TIMESTAMP, SIGNATURE)),
-    "POST /api/hooks/jobs/{job_id}/retry": Operation(own.HookJob, Scope.ADMIN),
-    "GET /api/mcp/servers": Operation(own.McpServerList, Scope.ADMIN),
-    "GET /api/mcp/servers/{name}": Operation(own.McpServerShown, Scope.ADMIN),
-    "POST /api/mcp/servers/{name}/accept": Operation(own.McpServerShown, Scope.ADMIN),
+    "GET /api/hooks/jobs": Operation(acts.HookJobList, Scope.ADMIN),
+    "GET /api/hooks/jobs/{job_id}": Operation(acts.HookJob, Scope.ADMIN, headers=(TIMESTAMP, SIGNATURE)),
+    "POST /api/hooks/jobs/{job_id}/retry": Operation(acts.HookJob, Scope.ADMIN),
+    "GET /api/mcp/servers": Operation(acts.McpServerList, Scope.ADMIN),
+    "GET /api/mcp/servers/{name}": Operation(acts.McpServerShown, Scope.ADMIN),
+    "POST /api/mcp/servers/{name}/accept": Operation(acts.McpServerShown, Scope.ADMIN),
     "GET /api/knowledge/stores": Operation(own.StoreList, Scope.KNOWLEDGE),
     "POST /api/knowledge/search": Operation(own.HitList, Scope.KNOWLEDGE, SearchBody),
     "GET /api/adapters": Operation(own.VersionList, Scope.ADAPTERS),
     "GET /api/adapters/{name}": Operation(own.AdapterShown, Scope.ADAPTERS),
     "POST /api/adapters/{name}/use": Operation(own.VersionShown, Scope.ADAPTERS, UseBody),
     "POST /api/adapters/{name}/rollback": Operation(own.VersionShown, Scope.ADAPTERS, RollbackBody),
-    "GET /api/keys": Operation(own.KeyList, Scope.ADMIN),
-    "POST /api/keys": Operation(own.KeyMade, Scope.ADMIN, KeyBody),
-    "PATCH /api/keys/{name}": Operation(own.KeyShown, Scope.ADMIN, LimitsBody),
-    "DELETE /api/keys/{name}": Operation(own.KeyRevoked, Scope.ADMIN),
+    "GET /api/keys": Operation(keys.KeyList, Scope.ADMIN),
+    "POST /api/keys": Operation(keys.KeyMade, Scope.ADMIN, KeyBody),
+    "PATCH /api/keys/{name}": Operation(keys.KeyShown, Scope.ADMIN, LimitsBody),
+    "DELETE /api/keys/{name}": Operation(keys.KeyRevoked, Scope.ADMIN),
     "GET /api/transcripts": Operation(
         own.TranscriptList, Scope.CHAT, query=("principal", "user", "conversation", "persona", "after")
     ),
@@ -163,5 +165,5 @@ OPERATIONS: dict[str, Operation] = {
     "DELETE /api/transcripts": Operation(
         own.TranscriptsDeleted, Scope.CHAT, query=("principal", "user", "conversation")
     ),
-    "GET /api/usage": Operation(own.UsageReport),
+    "GET /api/usage": Operation(keys.UsageReport),
 }
