@@ -380,7 +380,7 @@ PROMISES = (
         (
             "tests/server/test_connections.py"
             "::test_a_caller_without_account_gets_a_link_and_after_signing_in_the_answer",
-            "tests/actions/test_oauth.py::test_one_callers_account_serves_no_other_caller",
+            "tests/actions/test_sign_in.py::test_one_callers_account_serves_no_other_caller",
             "tests/cli/test_connections.py::test_connect_prints_the_link_and_waits_until_the_account_is_connected",
         ),
     ),

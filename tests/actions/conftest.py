@@ -1,4 +1,4 @@
-"""What the tests of actions stand on: a clock that only a test moves, a database with the tables of actions."""
+"""What the tests of actions stand on: a clock that only a test moves, a database, and the worlds of OAuth."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +8,8 @@ import pytest
 from actions.tables import metadata
 from core.database import Database
 from tests.actions.moved_clock import MovedClock
+from tests.actions.oauth_world import World
+from tests.fakes.oauth import OAuthService, running_oauth
 
 
 @pytest.fixture
@@ -21,3 +23,28 @@ def database(tmp_path: Path) -> Iterator[Database]:
     metadata.create_all(database.engine)
     yield database
     database.close()
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def service() -> Iterator[OAuthService]:
+    with running_oauth() as running:
+        yield running
+
+
+@pytest.fixture
+def people(service: OAuthService, tmp_path: Path) -> Iterator[World]:
+    world = World(service, tmp_path, "oauth2_authorization_code")
+    yield world
+    world.database.close()
+
+
+@pytest.fixture
+def machine(service: OAuthService, tmp_path: Path) -> Iterator[World]:
+    world = World(service, tmp_path, "oauth2_client_credentials")
+    yield world
+    world.database.close()
