@@ -5,6 +5,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 
 from adapters.base import BaseModel
 from adapters.inspection import ImportLimits
@@ -15,6 +16,7 @@ from server.migrations import migrate
 from server.settings import Settings
 from tests.engine.adapters import write_random_adapter
 from tests.engine.server import NO_IDLING, ROOT, RunningServer, free_port, repertory
+from tests.fakes.hubspot import TOKEN, HubSpot, running_hubspot
 
 RANDOM_ADAPTERS = ("alpha", "beta", "gamma")
 _CHUNK = 512
@@ -43,8 +45,18 @@ def adapter_folders(base_dir: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture(scope="session")
+def hubspot() -> Iterator[HubSpot]:
+    """What the persona of the example CRM reaches."""
+    with running_hubspot() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def server(
-    base_dir: Path, adapter_folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+    base_dir: Path,
+    adapter_folders: dict[str, Path],
+    hubspot: HubSpot,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[RunningServer]:
     """`repertory serve --demo` on the real engine, with three random adapters registered, too."""
     data_dir = tmp_path_factory.mktemp("served") / "data"
@@ -57,9 +69,15 @@ def server(
         registry.import_folder(folder, name, base=base, limits=ImportLimits())
     database.close()
     tracker_port = free_port()
+    folder, secrets = _personas(data_dir.parent / "personas", tracker_port), data_dir.parent / "secrets.yaml"
+    (folder / "crm-assistant.yaml").write_text(_crm_assistant(hubspot))
+    bound = {"value": TOKEN, "hosts": [hubspot.host], "personas": ["crm-assistant"]}
+    secrets.write_text(yaml.safe_dump({"hubspot": bound}))
     settings = {
         "REPERTORY_TRACKER_PORT": str(tracker_port),
-        "REPERTORY_PERSONAS_DIR": str(_personas(data_dir.parent / "personas", tracker_port)),
+        "REPERTORY_PERSONAS_DIR": str(folder),
+        "REPERTORY_SECRETS_FILE": str(secrets),
+        "REPERTORY_PRIVATE_HOSTS": hubspot.host,
         "REPERTORY_ENGINE_ARGS": f"--max-num-batched-tokens {_CHUNK}",
         "REPERTORY_KV_CACHE_GIB": "1",
         "REPERTORY_MAX_LORAS": str(len(RANDOM_ADAPTERS)),  # every slot in use, the last one, too
@@ -89,6 +107,13 @@ def _personas(folder: Path, tracker_port: int) -> Path:
         )
         (folder / f"{name}.yaml").write_text(text)
     return folder
+
+
+def _crm_assistant(hubspot: HubSpot) -> str:
+    """Return the persona of the example CRM without what it may write, pointed at HubSpot's door."""
+    text = (ROOT / "examples/crm/crm-assistant.yaml").read_text()
+    text = text.replace("http://127.0.0.1:8200", hubspot.url).replace("# secret: hubspot", "secret: hubspot")
+    return text.replace("      - add_note_to_contact\n", "")
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from tests.clients.runs import Client
 from tests.engine.server import RunningServer
+from tests.fakes.hubspot import HubSpot
 
 pytestmark = pytest.mark.anyio
 
@@ -156,9 +157,21 @@ def test_a_ticket_is_searched_at_once_and_filed_after_approval(
     client.close()
 
 
-def _ask(client: openai.OpenAI, question: str) -> ChatCompletion:
+def test_a_contact_is_looked_up_in_the_crm_at_once(client: openai.OpenAI, hubspot: HubSpot) -> None:
+    """The base model alone is weak, but what it calls is well-formed, reaches HubSpot's door, and only reads."""
+    answer = _ask(client, "Search the contacts for Maren Aldersund.", persona="crm-assistant")
+
+    steps = answer.model_dump()["repertory"]["steps"]
+    assert (steps[0]["action"], steps[0]["state"]) == ("search_contacts", "done")
+    assert set(hubspot.requests) <= {("POST", f"/crm/v3/objects/{kind}/search") for kind in ("contacts", "deals")}
+    assert len(hubspot.notes()) == 1
+    assert answer.choices[0].message.content
+    client.close()
+
+
+def _ask(client: openai.OpenAI, question: str, *, persona: str = "scrum-coach") -> ChatCompletion:
     return client.chat.completions.create(
-        model="scrum-coach",
+        model=persona,
         messages=[{"role": "user", "content": question}],
         max_tokens=40,
         temperature=0,
