@@ -10,10 +10,13 @@ import math
 from collections.abc import Callable
 
 from actions.json_value import JsonObject, JsonValue
+from actions.listing import listed
 from actions.merge import merge
 
 _SILENT = frozenset({"format", "default", "contentMediaType", "contentEncoding"})
 """Left out without a note: they bind nothing here."""
+_FORMATS = frozenset({"date", "date-time"})
+"""What a grammar writes in the form that services ask for (RFC 3339), where nothing else bounds the text."""
 _LITERAL = frozenset({"enum", "const", "required"})
 _UNENFORCED = {"uniqueItems", "multipleOf", "not"}
 _COUNTS = (("minLength", "maxLength"), ("minItems", "maxItems"), ("minProperties", "maxProperties"))
@@ -35,7 +38,10 @@ _Note = Callable[[str, str], object]
 
 
 def _relax(schema: JsonObject, place: str, note: _Note) -> JsonObject:
-    kept = {key: value for key, value in _united(schema, place, note).items() if key not in _SILENT}
+    united = _united(schema, place, note)
+    if (short := listed(united)) is not united:
+        return short
+    kept = {key: value for key, value in united.items() if key not in _SILENT or _is_written(key, united)}
     for key in sorted(_UNENFORCED & kept.keys()):
         del kept[key]
         note(place, f"`{key}` is checked only afterwards")
@@ -47,6 +53,15 @@ def _relax(schema: JsonObject, place: str, note: _Note) -> JsonObject:
     _bounded(kept, place, note)
     result = {key: _inner(key, value, place, note) for key, value in kept.items()}
     return _with_items(_with_required(result))
+
+
+def _is_written(key: str, schema: JsonObject) -> bool:
+    bounds = {"minLength", "maxLength", "enum", "const"} & schema.keys()
+    return key == "format" and schema["format"] in _FORMATS and not bounds and _is_text(schema.get("type"))
+
+
+def _is_text(kind: JsonValue) -> bool:
+    return kind == "string" or (isinstance(kind, list) and "string" in kind)
 
 
 def _inner(key: str, value: JsonValue, place: str, note: _Note) -> JsonValue:
@@ -96,8 +111,8 @@ def _bounded(schema: JsonObject, place: str, note: _Note) -> None:
         if isinstance(least, int | float) and isinstance(most, int | float) and least > most:
             del schema[low], schema[high]
             note(place, f"no value keeps both `{low}` and `{high}`")
-    for high, listed in (("maxProperties", "required"), ("maxItems", "prefixItems")):
-        most, needed = schema.get(high), schema.get(listed)
+    for high, names in (("maxProperties", "required"), ("maxItems", "prefixItems")):
+        most, needed = schema.get(high), schema.get(names)
         if isinstance(most, int | float) and isinstance(needed, list) and most < len(needed):
             del schema[high]
             note(place, f"`{high}` is checked only afterwards")

@@ -6,11 +6,27 @@ arguments that are decoded under the operation's schema. Training data and servi
 
 import json
 from collections.abc import Sequence
+from enum import StrEnum
 
+from actions.concise import short, sure
 from actions.decoding import decodable
 from actions.json_value import JsonObject
 from actions.naming import NOTHING
 from actions.operation import Offered
+
+
+class Care(StrEnum):
+    """How strictly arguments are decoded.
+
+    Attributes:
+        FREE: all that is valid may be written.
+        SURE: nothing that is checked only afterwards, for the corrected try.
+        SHORT: as little as makes a call, where the first try did not come to an end.
+    """
+
+    FREE = "free"
+    SURE = "sure"
+    SHORT = "short"
 
 
 def catalogue(operations: Sequence[Offered]) -> str:
@@ -45,10 +61,28 @@ def correction_prompt(name: str, problem: str) -> str:
     return f"{problem}\n\n{arguments_prompt(name)}"
 
 
-def arguments_format(operation: Offered) -> JsonObject:
-    """Return the `response_format` under which the arguments are decoded."""
-    schema, _ = decodable(operation.parameters)
-    return {"type": "json_schema", "json_schema": {"name": operation.name, "schema": schema}}
+def takes_nothing(operation: Offered) -> bool:
+    """Tell whether `{}` is all that can be written."""
+    parameters = operation.parameters
+    return not parameters.get("properties") and parameters.get("additionalProperties") is False
+
+
+def arguments_format(operation: Offered, care: Care = Care.FREE) -> JsonObject:
+    """Return the `response_format` under which the arguments are decoded.
+
+    It is vLLM's for structural tags, since that alone bounds the space between values: with as much as it likes a
+    small model writes nothing else.
+    """
+    schema = operation.parameters
+    if care is not Care.FREE:
+        schema = sure(operation.strict or schema)
+    schema, _ = decodable(schema)
+    if care is Care.SHORT:
+        schema = short(schema)
+    return {
+        "type": "structural_tag",
+        "format": {"type": "json_schema", "json_schema": schema, "max_whitespace_cnt": 1},
+    }
 
 
 def call_text(name: str, arguments: JsonObject) -> str:

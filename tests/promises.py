@@ -355,6 +355,15 @@ PROMISES = (
         ),
     ),
     Promise(
+        "endless-arguments",
+        "Arguments that do not come to an end are asked for once more, without what is optional and with short "
+        "texts.",
+        (
+            "tests/server/test_guided.py::test_arguments_without_end_are_asked_for_once_more_and_shorter",
+            "tests/server/test_guided.py::test_arguments_that_never_end_are_not_sent",
+        ),
+    ),
+    Promise(
         "checked-arguments",
         "Arguments are checked again before anything is sent; wrong ones get one corrected try and are otherwise "
         "never sent.",

@@ -4,10 +4,11 @@ So even a very small model always makes well-formed calls. Knows the conversatio
 a call is made.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from actions import ArgumentsInvalid
-from actions.guided import arguments_format, decision_choices, parse_decision
+from actions.guided import Care, arguments_format, decision_choices, parse_decision, takes_nothing
 from actions.json_value import JsonObject
 from server.engine_port import Engine, Message
 from server.turn import prompt
@@ -17,6 +18,9 @@ from server.turn.context import TurnContext
 _STEPS_OF_A_CALL = 3  # decide, write arguments, answer
 _DECISION_TOKENS = 64
 _ARGUMENT_TOKENS = 512
+_NO_LOOPS = {"repetition_detection": {"min_pattern_size": 4, "max_pattern_size": 64, "min_count": 5}}
+"""Ends arguments that go round and round, long before their limit."""
+_ENDLESS = ("length", "repetition")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,23 +67,25 @@ class GuidedCalling:
     async def _decide(self, messages: list[Message]) -> str | None:
         choices = decision_choices(self._names)
         constraint = {"structured_outputs": {"choice": choices}, "max_tokens": _DECISION_TOKENS}
-        return parse_decision(await self._ask([*messages, prompt.decision(self._names)], constraint), self._names)
+        word, _ = await self._ask([*messages, prompt.decision(self._names)], constraint)
+        return parse_decision(word, self._names)
 
     async def _arguments(self, messages: list[Message], name: str) -> tuple[JsonObject | None, str]:
         """Return the checked arguments, or None and what is wrong with them after one corrected try."""
-        constraint: dict[str, object] = {
-            "response_format": arguments_format(self._actions.get(name)),
-            "max_tokens": _ARGUMENT_TOKENS,
-        }
+        operation = self._actions.get(name)
+        if takes_nothing(operation):
+            return self._actions.validate(name, "{}"), ""
         asked = [*messages, prompt.decision(self._names), *prompt.arguments_request(name)]
-        problem = ""
+        problem, care = "", Care.FREE
         for _ in range(2):
-            raw = await self._ask(asked, constraint)
+            constraint = {"response_format": arguments_format(operation, care), "max_tokens": _ARGUMENT_TOKENS}
+            raw, whole = await self._ask(asked, constraint | (_NO_LOOPS if care is Care.FREE else {}))
             try:
                 return self._actions.validate(name, raw), ""
             except ArgumentsInvalid as error:
-                problem = error.message
-                asked += prompt.correction(name, raw, problem)
+                problem, care = error.message, Care.SURE if whole else Care.SHORT
+                if whole:  # what had no end would only be gone on with
+                    asked += prompt.correction(name, raw, problem)
             if self._steps_left() <= 1:
                 break
         return None, problem
@@ -87,11 +93,14 @@ class GuidedCalling:
     def _steps_left(self) -> int:
         return self._context.max_steps - self._context.record.usage.calls
 
-    async def _ask(self, messages: list[Message], constraint: dict[str, object]) -> str:
+    async def _ask(self, messages: list[Message], constraint: Mapping[str, object]) -> tuple[str, bool]:
+        """Return what the model wrote, and whether it came to its end."""
         record = self._context.record
         record.engine_asked()
         payload = {"messages": messages, **self._extra, **constraint}
         completion = await self._engine.chat(self._context.engine_model, payload)
         record.engine_answers()
         record.usage.add(completion.get("usage"))
-        return (completion["choices"][0].get("message", {}).get("content") or "").strip()
+        choice = completion["choices"][0]
+        text = (choice.get("message", {}).get("content") or "").strip()
+        return text, choice["finish_reason"] not in _ENDLESS

@@ -151,7 +151,7 @@ def _objects(inner: st.SearchStrategy[JsonValue]) -> st.SearchStrategy[JsonValue
     )
 
 
-_schemas = st.recursive(
+schemas = st.recursive(
     _leaf,
     lambda inner: st.one_of(
         _objects(inner),
@@ -170,7 +170,7 @@ _schemas = st.recursive(
 )
 
 
-@given(_schemas, _schemas)
+@given(schemas, schemas)
 @example({"allOf": [{"not": {"type": "null"}}, {"not": {"type": "array"}}, {"uniqueItems": True}]}, {})
 @settings(max_examples=300, deadline=None)
 def test_whatever_a_document_holds_the_grammar_compiler_takes_it(schema: JsonValue, component: JsonValue) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from actions import Operation
 from actions.guided import (
+    Care,
     arguments_format,
     arguments_prompt,
     call_text,
@@ -15,8 +16,9 @@ from actions.guided import (
     decision_prompt,
     parse_decision,
     result_prompt,
+    takes_nothing,
 )
-from actions.json_value import JsonObject
+from actions.json_value import JsonObject, JsonValue
 
 NAMES = ["search_tickets", "create_ticket"]
 
@@ -88,10 +90,10 @@ def test_the_decoding_schema_leaves_out_what_a_grammar_cannot_enforce() -> None:
     schema = arguments_format(_operation("act", parameters))
 
     assert schema == {
-        "type": "json_schema",
-        "json_schema": {
-            "name": "act",
-            "schema": {
+        "type": "structural_tag",
+        "format": {
+            "type": "json_schema",
+            "json_schema": {
                 "type": "object",
                 "properties": {
                     "format": {"type": "string", "maxLength": 9},
@@ -100,6 +102,40 @@ def test_the_decoding_schema_leaves_out_what_a_grammar_cannot_enforce() -> None:
                 "required": ["format"],
                 "additionalProperties": False,
             },
+            "max_whitespace_cnt": 1,
         },
     }
     assert json.dumps(parameters).count("uniqueItems") == 1
+
+
+def _decoded(parameters: JsonObject, care: Care) -> JsonValue:
+    whole = arguments_format(_operation("act", parameters), care)["format"]
+    return whole["json_schema"] if isinstance(whole, dict) else None
+
+
+def test_the_second_try_is_held_to_what_is_sure_or_to_what_is_short() -> None:
+    text: JsonObject = {"type": "string"}
+    numbers: JsonObject = {"type": "array", "uniqueItems": True, "items": {"type": "integer"}}
+    parameters: JsonObject = {
+        "type": "object",
+        "properties": {"text": text, "numbers": numbers, "more": text},
+        "required": ["text", "numbers"],
+        "additionalProperties": False,
+    }
+    one: JsonObject = {"type": "array", "items": {"type": "integer"}, "maxItems": 1}
+
+    assert _decoded(parameters, Care.SURE) == parameters | {
+        "properties": {"text": text, "numbers": one, "more": text}
+    }
+    shortened = one | {"items": {"type": "integer", "minimum": -(10**9), "maximum": 10**9}}
+    assert _decoded(parameters, Care.SHORT) == parameters | {
+        "properties": {"text": {"type": "string", "maxLength": 60}, "numbers": shortened}
+    }
+
+
+def test_an_operation_takes_nothing_only_where_nothing_else_can_be_written() -> None:
+    nothing: JsonObject = {"type": "object", "properties": {}, "additionalProperties": False}
+
+    assert takes_nothing(_operation("act", nothing))
+    assert not takes_nothing(_operation("act", {"type": "object"}))
+    assert not takes_nothing(_operation("act", nothing | {"properties": {"a": {}}}))

@@ -7,6 +7,7 @@ obeys. It looks at the question: the user's last message, without the passages t
 |---|---|---|
 | one of `structured_outputs.choice` | the mentioned one, else the first | vLLM, structured outputs |
 | `response_format: json_schema` | the smallest instance of the schema | the same |
+| `response_format: structural_tag` of a schema | the same | vLLM, structural tags |
 | `response_format: json_object` | an object; its keys are the words that the question quotes | OpenAI, JSON mode |
 | `tool_choice` a name | a call of it, finished with `stop` | vLLM `serving.py`: "stop" for named tool calls |
 | `tool_choice: required` | a call of the mentioned tool, else of the first | the same: "tool_calls" |
@@ -53,6 +54,9 @@ def answer(body: Body) -> Reply:
         return Reply(text="", tool_calls=((called["name"], arguments),))
     if form.get("type") == "json_schema":
         value = _Values(_question(body)).instance(form["json_schema"]["schema"])
+        return _ended(body, json.dumps(value, ensure_ascii=False))
+    if form.get("type") == "structural_tag":
+        value = _Values(_question(body)).instance(form["format"]["json_schema"])
         return _ended(body, json.dumps(value, ensure_ascii=False))
     if form.get("type") == "json_object":
         return _ended(body, json.dumps(dict.fromkeys(_QUOTED.findall(_question(body)), "as asked")))

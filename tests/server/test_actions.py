@@ -84,7 +84,8 @@ async def test_guided_calling_decides_writes_arguments_calls_and_answers(clerk: 
     assert decision["messages"][-1]["content"] == (
         "Which action is needed now? Answer with one name: none, look_up, remove"
     )
-    assert arguments["response_format"]["type"] == "json_schema"
+    assert arguments["response_format"]["format"]["json_schema"]["required"] == ["who"]
+    assert arguments["response_format"]["format"]["max_whitespace_cnt"] == 1
     assert [one["content"] for one in arguments["messages"][-2:]] == [
         "look_up",
         "Write the arguments of look_up as JSON.",
