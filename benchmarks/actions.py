@@ -38,7 +38,7 @@ _ARGUMENTS: JsonObject = {
     "kind": "a",
 }
 _SERVICE = """\
-import sys, uvicorn
+import socket, sys, uvicorn
 async def app(scope, receive, send):
     if scope["type"] == "http":
         while (await receive()).get("more_body"):
@@ -46,7 +46,9 @@ async def app(scope, receive, send):
         headers = [(b"content-type", b"application/json"), (b"content-length", b"15")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": b'{"done": "yes"}'})
-uvicorn.run(app, fd=int(sys.argv[1]), log_level="critical", lifespan="off")
+# As a socket and not as a number: only of a TCP socket does asyncio know that it may not wait for more to send.
+listener = socket.socket(fileno=int(sys.argv[1]))
+uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off")).run(sockets=[listener])
 """
 
 
