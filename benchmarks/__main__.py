@@ -22,6 +22,7 @@ from benchmarks import (
     vectors,
     words,
 )
+from benchmarks.calling import comparison as calling
 from benchmarks.machine import describe
 from benchmarks.report import RETRIEVAL, Report, with_section
 from benchmarks.section import Bench, Section
@@ -38,6 +39,7 @@ SECTIONS: tuple[Section, ...] = (
     follow_ups.SECTION,
     answers.SECTION,
     actions.SECTION,
+    calling.SECTION,
     quality.SECTION,
     vectors.SECTION,
     words.SECTION,

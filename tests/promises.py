@@ -355,6 +355,15 @@ PROMISES = (
         ),
     ),
     Promise(
+        "well-formed",
+        "With `guided` calling the model first chooses one name from a fixed list and then writes arguments under "
+        "the operation's JSON Schema, so that even a very small model makes well-formed calls.",
+        (
+            "tests/engine/test_guided.py::test_arguments_under_any_schema_parse_validate_and_are_sent",
+            "tests/server/test_actions.py::test_guided_calling_decides_writes_arguments_calls_and_answers",
+        ),
+    ),
+    Promise(
         "endless-arguments",
         "Arguments that do not come to an end are asked for once more, without what is optional and with short "
         "texts.",
