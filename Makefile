@@ -4,7 +4,8 @@
 MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
-WORKERS := $(shell n=$$(nproc); echo $$((n > 4 ? 4 : n)))
+# One more than there are cores, as many tests wait for a process or a clock.
+WORKERS := $(shell n=$$(nproc); echo $$((n > 3 ? 4 : n + 1)))
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
