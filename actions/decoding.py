@@ -48,8 +48,11 @@ def _relax(schema: JsonObject, place: str, note: _Note) -> JsonObject:
     if "enum" in kept and not kept["enum"]:
         del kept["enum"]
         note(place, "no value is allowed")
-    if kept.get("type") == []:
+    kind = kept.get("type")
+    if kind == []:
         del kept["type"]
+    elif isinstance(kind, list) and "number" in kind:  # which takes the whole ones in
+        kept["type"] = [one for one in kind if one != "integer"]
     _bounded(kept, place, note)
     result = {key: _inner(key, value, place, note) for key, value in kept.items()}
     return _with_items(_with_required(result))
@@ -137,7 +140,7 @@ def _ranged(schema: JsonObject, place: str, note: _Note) -> None:
             note(place, f"`{key}` is checked only afterwards")
     low = max(((bounds[key], key) for key in _RANGE[:2] if key in bounds), default=None)
     high = min(((bounds[key], key) for key in _RANGE[2:] if key in bounds), default=None)
-    if schema.get("type") == "integer":
+    if _only_whole(schema):
         low = low and (_next(low[0]) if low[1] == "exclusiveMinimum" else math.ceil(low[0]), "minimum")
         high = high and (-_next(-high[0]) if high[1] == "exclusiveMaximum" else math.floor(high[0]), "maximum")
     if low is not None and high is not None:
@@ -146,6 +149,11 @@ def _ranged(schema: JsonObject, place: str, note: _Note) -> None:
             note(place, "no number keeps its bounds")
             return
     schema.update({key: value for value, key in filter(None, (low, high))})
+
+
+def _only_whole(schema: JsonObject) -> bool:
+    kind = schema.get("type")
+    return kind == "integer" or (isinstance(kind, list) and "integer" in kind)
 
 
 def _next(value: float) -> int:
