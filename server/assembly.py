@@ -19,6 +19,7 @@ from actions import (
     Tokens,
 )
 from actions.mcp import McpServers, Toolbox, ToolPins
+from core.blobs import Blobs
 from core.clock import Clock
 from core.database import Database
 from core.ids import PersonaId
@@ -29,7 +30,6 @@ from retrieval.store_files import StoreFiles
 from retrieval.tokens import ModelTokens
 from retrieval.vector_stores import VectorStores
 from server.engine_port import Engine, Releases
-from server.files.blobs import Blobs
 from server.files.store import Files
 from server.hooks.courier import Courier
 from server.hooks.hooks import Hooks

@@ -10,8 +10,8 @@ from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
+from core.blobs import Blobs, Draft
 from core.errors import InvalidRequest, TooLarge, UpstreamFailed
-from server.files.blobs import Blobs, Draft
 
 _MAX_FIELD = 4_096
 _MAX_FIELDS = 16

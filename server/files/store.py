@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, Row, delete, exists, insert, or_, select
 
+from core.blobs import Blobs, Draft
 from core.callbacks import nothing
 from core.clock import Clock
 from core.database import Database
 from core.errors import NotFound, Unavailable
 from core.ids import new_id
 from core.paging import Page, Slice, page_of
-from server.files.blobs import Blobs, Draft
 from server.files.file import StoredFile
 from server.files.tables import files
 

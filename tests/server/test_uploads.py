@@ -9,6 +9,7 @@ import anyio
 import pytest
 from sqlalchemy import update
 
+from core.blobs import Blobs
 from core.database import Database
 from core.errors import NotFound
 from core.paging import Slice
@@ -17,7 +18,6 @@ from retrieval.vector_store import Upload
 from retrieval.vector_stores import VectorStores
 from server.backup.restoration import restore
 from server.backup.taking import take
-from server.files.blobs import Blobs
 from server.files.store import Files, NewFile
 from server.files.tables import files
 from server.migrations import migrate

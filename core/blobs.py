@@ -1,4 +1,4 @@
-"""Bytes by their SHA-256, each kept once. Knows no rows and no names.
+"""Bytes by their SHA-256, each kept once. Knows no rows, no names and whose they are.
 
 A blob is written beside its place, brought to disk and renamed, so that a name means that the bytes are whole.
 """
@@ -8,6 +8,7 @@ import errno
 import hashlib
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -126,7 +127,13 @@ class Blobs:
             for path in sorted(folder.iterdir()):
                 yield path.name
 
-    def drop_drafts(self) -> None:
-        """Remove what a process that is gone was taking in; call it before anything is taken in."""
+    def drop_drafts(self, *, idle: float = 0.0) -> None:
+        """Remove what a process that is gone was taking in.
+
+        Args:
+            idle: seconds for which nothing was added to it. With 0, call it before anything is taken in.
+        """
         for path in (self._folder / _INCOMING).glob("*"):
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):  # its owner has just kept or discarded it
+                if time.time() - path.stat().st_mtime >= idle:
+                    path.unlink()
