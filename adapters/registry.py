@@ -13,7 +13,7 @@ from sqlalchemy import Connection, insert, select
 
 from adapters import tables
 from adapters.base import BaseModel
-from adapters.example import JsonValue
+from adapters.datasets.example import JsonValue
 from adapters.inspection import ImportLimits, Inspection, inspect, look_around
 from adapters.manifest import verify_folder, write_manifest
 from adapters.rollout import Rollout

@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     Float,
@@ -68,4 +69,39 @@ probes = Table(
     Column("probe", JSON, nullable=False),
     Column("at", Float, nullable=False),
     _to_version(),
+)
+
+datasets = Table(
+    "adapter_datasets",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("sha256", String(64), nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("format", String, nullable=False),
+    Column("label_key", String, nullable=False),
+    Column("source", String, nullable=False),
+    Column("source_sha256", String(64), nullable=False),
+    Column("personal_data", JSON, nullable=False),
+    Column("warnings", JSON, nullable=False),
+    Column("by", String, nullable=False),
+    Column("created_at", Float, nullable=False),
+    UniqueConstraint("name", "sha256"),
+)
+
+dataset_parts = Table(
+    "adapter_dataset_parts",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("split", String(16), primary_key=True),
+    Column("part", String, primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("groups", Integer, nullable=False),
+    Column("settings", JSON, nullable=False),
+    Column("created_at", Float, nullable=False),
+    ForeignKeyConstraint(["name", "version"], ["adapter_datasets.name", "adapter_datasets.version"]),
 )

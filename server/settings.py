@@ -209,6 +209,11 @@ class Settings(BaseSettings):
         return self.data_dir / "adapters"
 
     @property
+    def datasets_dir(self) -> Path:
+        """Bytes of data sets, by content."""
+        return self.data_dir / "datasets"
+
+    @property
     def indexes_dir(self) -> Path:
         """Where rebuilt search indexes are cached."""
         return self.data_dir / "indexes"

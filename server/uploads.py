@@ -12,6 +12,7 @@ from retrieval.ingest import Ingest
 from retrieval.store_files import StoreFiles
 from retrieval.vector_stores import VectorStores
 from server.files.store import Files
+from server.files.training import TrainingFiles
 
 _LOG = logging.getLogger(__name__)
 _SWEEP_SECONDS = 300.0
@@ -29,6 +30,7 @@ class Uploads:
         entries: files in vector stores.
         ingest: takes those that wait in, one step at a time.
         knowledge: searches them.
+        training: looks through what is to be trained on.
     """
 
     files: Files
@@ -36,6 +38,7 @@ class Uploads:
     entries: StoreFiles
     ingest: Ingest
     knowledge: Knowledge
+    training: TrainingFiles = field(default_factory=TrainingFiles)
     _wake: anyio.Event = field(default_factory=anyio.Event)
     _closing: bool = False
     _next_sweep: float = 0.0

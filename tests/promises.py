@@ -274,6 +274,64 @@ PROMISES = (
         ),
     ),
     Promise(
+        "findings",
+        "**Check** tells every fault with its line, its field, a code and what to do about it.",
+        (
+            "tests/adapters/datasets/test_findings.py",
+            "tests/adapters/datasets/test_hostile.py",
+            "tests/cli/test_datasets.py::test_a_check_tells_findings_with_their_mend_and_the_four_dimensions",
+        ),
+    ),
+    Promise(
+        "quality",
+        "It counts tokens with the base's own tokenizer and template, compares the system prompt with the one "
+        "that the persona is served with, and measures accuracy, completeness, consistency and relevance, each "
+        "measure with the lines that count against it.",
+        (
+            "tests/adapters/datasets/test_quality.py",
+            "tests/adapters/datasets/test_report.py::test_tokens_are_those_that_training_sees",
+            "tests/adapters/datasets/test_report.py::test_a_system_prompt_that_is_not_the_personas_is_a_fault",
+            "tests/cli/test_datasets.py::test_a_check_compares_with_the_persona_and_writes_a_page",
+        ),
+    ),
+    Promise(
+        "dataset-versions",
+        "A version never changes, and a killed import leaves it whole or absent.",
+        (
+            "tests/adapters/datasets/test_versions.py",
+            "tests/faults/test_kills.py::test_a_kill_at_a_named_step_loses_nothing",
+            "tests/server/test_uploads.py::test_a_backup_has_the_data_sets_and_their_parts_and_gives_them_back",
+        ),
+    ),
+    Promise(
+        "personal-data",
+        "Mail addresses, phone, card, account and social security numbers and IP addresses are found on your "
+        "machine, and by choice block the import (default), are masked, or stay; no report quotes them.",
+        (
+            "tests/adapters/datasets/test_personal.py",
+            "tests/adapters/datasets/test_versions.py"
+            "::test_personal_data_that_is_blocked_is_told_by_place_and_never_quoted",
+            "tests/adapters/datasets/test_versions.py"
+            "::test_personal_data_that_is_masked_is_nowhere_in_what_is_kept",
+        ),
+    ),
+    Promise(
+        "no-leaks",
+        "**Split** makes parts that share no conversation and no question, not even a nearly equal one, each with "
+        "its share of every label.",
+        ("tests/adapters/datasets/test_splitting.py",),
+    ),
+    Promise(
+        "fine-tune-files",
+        "`/v1/files` with `purpose: fine-tune` keeps a file only if it could be trained on, and otherwise names "
+        "the lines.",
+        (
+            "tests/wire/test_uploads.py::test_a_sound_file_for_fine_tuning_is_kept",
+            "tests/wire/test_uploads.py"
+            "::test_a_file_that_no_training_takes_is_refused_with_its_line_and_leaves_nothing",
+        ),
+    ),
+    Promise(
         "training-goes-on",
         "A training that is broken off goes on bit by bit when the same command is given again.",
         (

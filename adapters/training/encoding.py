@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Protocol
 
-from adapters.example import Example, Message
+from adapters.datasets.example import Example, Message
 from core.errors import InvalidRequest
 
 IGNORED = -100
@@ -51,6 +51,16 @@ def encode(
     """
     _check_marks(tokenizer, template)
     return [_encode(example, tokenizer, template, max_length) for example in examples]
+
+
+def measure(example: Example, tokenizer: Tokenizer, template: str) -> tuple[int, int]:
+    """Return how many tokens an example has, and how many of them are learnt."""
+    ids, mask = _render(
+        [_plain(message) for message in example.messages], list(example.tools), tokenizer, template
+    )
+    spoken = [message for message in example.messages if message.role == "assistant"]
+    spans = zip(spoken, _spans(mask), strict=False)
+    return len(ids), sum(end - start for message, (start, end) in spans if message.learnt)
 
 
 def _encode(example: Example, tokenizer: Tokenizer, template: str, max_length: int) -> EncodedExample:

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from adapters.dataset import Dataset, read_dataset
+from adapters.datasets.reading import Dataset, read_dataset
 from adapters.fingerprint import base_fingerprint
 from adapters.template import template_of
 from adapters.training.config import TrainingConfig

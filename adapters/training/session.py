@@ -9,7 +9,7 @@ from importlib.metadata import version
 import torch
 from transformers import AutoTokenizer
 
-from adapters.dataset import Dataset
+from adapters.datasets.reading import Dataset
 from adapters.training.durable import write_json
 from adapters.training.encoding import EncodedExample, encode
 from adapters.training.preparation import RECORD, Prepared

@@ -14,13 +14,14 @@ KEYS = "oauth.keys"
 
 ADAPTERS = "adapters"
 BLOBS = "blobs"
+DATASETS = "datasets"
 DOCUMENTS = "documents"
 
 _ADAPTER_FILE = re.compile(
     rf"{ADAPTERS}/[a-z0-9][a-z0-9-]{{0,63}}/[1-9][0-9]{{0,8}}/[A-Za-z0-9_][A-Za-z0-9._-]{{0,99}}"
 )
 _DOCUMENT = re.compile(rf"{DOCUMENTS}/[0-9a-f]{{64}}(\.json)?")
-_BLOB = re.compile(rf"{BLOBS}/[0-9a-f]{{2}}/[0-9a-f]{{64}}")
+_BLOB = re.compile(rf"({BLOBS}|{DATASETS})/[0-9a-f]{{2}}/[0-9a-f]{{64}}")
 
 
 class FileEntry(BaseModel):

@@ -23,6 +23,7 @@ from server.backup.contents import (
     ADMIN_KEY,
     BLOBS,
     DATABASE,
+    DATASETS,
     DOCUMENTS,
     FORMAT,
     MANIFEST,
@@ -36,6 +37,12 @@ _BUSY_SECONDS = 30.0
 _CHUNK = 1 << 20
 _LARGEST_OF_USTAR = 8**11 - 1  # eleven octal digits
 _LONGEST_OF_GNU = 100  # a longer name takes an extended header, which no restore reads
+_BY_CONTENT = (
+    (BLOBS, "server_files"),
+    (DATASETS, "adapter_datasets"),
+    (DATASETS, "adapter_dataset_parts"),
+)
+"""Folders of bytes by content, and the tables that name them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +102,11 @@ def _write(data_dir: Path, beside: Path, file: BinaryIO, now: float) -> tuple[in
                 if path.is_file() and not path.is_symlink():
                     inside = f"{ADAPTERS}/{name}/{version}/{path.name}"
                     entries[inside] = _add(archive, path, inside)
-        for sha256 in named.blobs:
-            inside = f"{BLOBS}/{sha256[:2]}/{sha256}"
+        for inside in named.blobs:
             if (data_dir / inside).is_file():
                 entries[inside] = _add(archive, data_dir / inside, inside)
             else:
-                warnings.append(f"The bytes of an uploaded file are not there: {inside}. It was deleted just now?")
+                warnings.append(f"The bytes of a file are not there: {inside}. It was deleted just now?")
         for pattern in (
             "*.json",
             "*",
@@ -122,7 +128,7 @@ def _write(data_dir: Path, beside: Path, file: BinaryIO, now: float) -> tuple[in
 
 @dataclass(frozen=True, slots=True)
 class _Named:
-    """What a database names that lies beside it: adapter versions, and uploaded bytes by their SHA-256."""
+    """What a database names that lies beside it: adapter versions, and paths of uploads and data sets."""
 
     revision: str
     versions: list[tuple[str, int]]
@@ -142,12 +148,15 @@ def _snapshot(database: Path, copy: Path) -> _Named:
             versions = taken.execute(
                 "SELECT name, version FROM adapter_versions ORDER BY name, version"
             ).fetchall()
-            uploads = taken.execute("SELECT 1 FROM sqlite_master WHERE name = 'server_files'").fetchone()
-            blobs = taken.execute("SELECT DISTINCT sha256 FROM server_files") if uploads else ()
-            hashes = sorted(str(sha256) for (sha256,) in blobs)
+            blobs = sorted(
+                f"{folder}/{str(sha256)[:2]}/{sha256}"
+                for folder, table in _BY_CONTENT
+                if taken.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+                for (sha256,) in taken.execute(f"SELECT DISTINCT sha256 FROM {table}")  # noqa: S608 - ours
+            )
         except (sqlite3.OperationalError, TypeError) as error:
             raise InvalidRequest(f"{str(database)!r} is no database of Repertory: {error}.") from error
-    return _Named(str(revision), [(str(name), int(version)) for name, version in versions], hashes)
+    return _Named(str(revision), [(str(name), int(version)) for name, version in versions], sorted(set(blobs)))
 
 
 def _add(archive: tarfile.TarFile, path: Path, name: str) -> FileEntry:

@@ -81,11 +81,9 @@ def show(
 @app.command()
 def train(
     ctx: typer.Context,
-    dataset: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Examples: chat JSONL.")],
+    dataset: Annotated[str, typer.Argument(help="Examples: a file of chats (JSONL), or NAME@VERSION/PART.")],
     name: NameOption,
-    valid: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="Examples to measure the loss on.")
-    ] = None,
+    valid: Annotated[str | None, typer.Option(help="Examples to measure the loss on, named likewise.")] = None,
     rank: Annotated[int, typer.Option(min=1, help="Rank of the adapter.")] = 8,
     epochs: Annotated[float, typer.Option(min=0.01, help="Passes over the data.")] = 3,
     learning_rate: Annotated[float, typer.Option(help="1e-3 suits 135M parameters, 2e-4 a billion.")] = 1e-3,
@@ -98,10 +96,13 @@ def train(
     A training that was interrupted goes on where it was when the same command is given again.
     """
     from adapters import TrainingConfig
+    from server.cli.datasets import training_file
     from server.cli.training import Choices, train_version
 
+    session = Session.of(ctx)
+    train_on, measure_on = training_file(session, dataset), valid and training_file(session, valid)
     config = TrainingConfig(rank=rank, alpha=2 * rank, epochs=epochs, learning_rate=learning_rate, seed=seed)
-    version = train_version(Session.of(ctx), dataset, name, Choices(config, valid, threads))
+    version = train_version(session, train_on, name, Choices(config, measure_on or None, threads))
     if as_json:
         print_json(_shown(version))
         return

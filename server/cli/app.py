@@ -17,6 +17,7 @@ from server.cli import (
     backup,
     chat,
     connection,
+    dataset,
     doctor,
     hook,
     key,
@@ -87,6 +88,7 @@ app.command("serve")(serve.serve)
 app.command("chat")(chat.chat)
 app.add_typer(persona.app, name="persona")
 app.add_typer(knowledge.app, name="knowledge")
+app.add_typer(dataset.app, name="dataset")
 app.add_typer(adapter.app, name="adapter")
 action.app.add_typer(connection.app)
 action.app.command("audit")(audit.audit)

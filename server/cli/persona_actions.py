@@ -42,12 +42,22 @@ def read_actions(settings: Settings, name: str) -> PersonaActions:
         InvalidRequest: there is none, or its file has a problem, which is told.
     """
     documents = documents_of(settings)
+    loaded = read_persona(settings, name, documents)
+    configs = tuple(one for one in loaded.spec.actions if isinstance(one, ActionConfig))
+    return PersonaActions(loaded.id, loaded.revision, configs, loaded.actions, documents)
+
+
+def read_persona(settings: Settings, name: str, documents: Documents | None = None) -> Persona:
+    """Read the persona `name`, an id in the personas folder or a file.
+
+    Raises:
+        InvalidRequest: there is none, or its file has a problem, which is told.
+    """
     with _toolbox(settings) as toolbox:
         loaded = load_file(_file_of(settings, name), action_loader(settings, documents=documents, toolbox=toolbox))
     if not isinstance(loaded, Persona):
         raise InvalidRequest(" ".join(str(problem) for problem in loaded), code="persona_invalid")
-    configs = tuple(one for one in loaded.spec.actions if isinstance(one, ActionConfig))
-    return PersonaActions(loaded.id, loaded.revision, configs, loaded.actions, documents)
+    return loaded
 
 
 @contextmanager

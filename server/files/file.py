@@ -6,6 +6,7 @@ from typing import Literal, get_args
 Purpose = Literal["assistants", "batch", "fine-tune", "vision", "user_data", "evals"]
 """What a file may be uploaded for."""
 
+TRAINING: Purpose = "fine-tune"
 PURPOSES: tuple[str, ...] = get_args(Purpose)
 
 

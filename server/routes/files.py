@@ -11,7 +11,7 @@ from core.paging import Slice
 from core.principal import Principal, Scope
 from retrieval.records import DOCUMENTS
 from server.access import Caller
-from server.files.file import PURPOSES
+from server.files.file import PURPOSES, TRAINING
 from server.files.reception import receive
 from server.files.store import NewFile
 from server.routes.paging import slice_of
@@ -28,12 +28,14 @@ _LEAST_SECONDS, _MOST_SECONDS = 3_600, 2_592_000
 
 @router.post(UPLOAD_PATH)
 async def upload_file(request: Request, services: TheServices, principal: Caller) -> Response:
-    """Keep an uploaded file; the same bytes are kept once."""
+    """Keep an uploaded file; the same bytes are kept once. What is to be trained on must be sound."""
     principal.require(Scope.KNOWLEDGE)
     files = services.uploads.files
     received = await receive(request, files.blobs, max_bytes=services.settings.max_file_bytes)
     try:
         new = _described(principal, received.filename, received.fields)
+        if new.purpose == TRAINING:
+            await services.uploads.training.check(received.draft.path, new.filename, received.draft.size)
         stored = await anyio.to_thread.run_sync(files.add, received.draft, new)
     finally:
         received.draft.discard()

@@ -9,7 +9,7 @@ from safetensors import safe_open
 from transformers import PreTrainedTokenizerFast
 
 from adapters import BaseModel, Registry, TrainingConfig, TrainingOrder, VersionState, run_training, train
-from adapters.example import Example, Message
+from adapters.datasets.example import Example, Message
 from adapters.template import template_of
 from adapters.training.config import Precision
 from adapters.training.encoding import IGNORED, TrainingDataUnfit, encode

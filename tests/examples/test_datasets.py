@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.dataset import check_dataset
+from adapters.datasets import check_dataset
 from examples.datasets.build import FOLDER, write
 from examples.datasets.phrases import SPLITS, Texts, coach_phrases, support_phrases
 from examples.datasets.prompts import ROOT, Row, load_persona, without_passages

@@ -20,6 +20,7 @@ from core.principal import Scope
 from retrieval import Knowledge
 from server.keys.store import Keys
 from tests.fakes.embedder import WordEmbedder
+from tests.faults.dataset_stories import check_datasets
 from tests.faults.document_models import DOCUMENT_CHECKS, Fact
 from tests.faults.hook_stories import check_hooks
 from tests.faults.house import SAVED
@@ -160,6 +161,7 @@ CHECKS: dict[str, Callable[[Path, Sequence[Fact], Fact | None], None]] = {
     "keys": check_keys,
     "knowledge": check_knowledge,
     "personas": check_personas,
+    "datasets": check_datasets,
     "hooks": check_hooks,
     **DOCUMENT_CHECKS,
 }

@@ -23,6 +23,7 @@ from server.keys.store import Keys
 from server.personas.library import PersonaLibrary
 from server.personas.schema import PersonaSpec
 from tests.fakes.embedder import WordEmbedder
+from tests.faults.dataset_stories import datasets
 from tests.faults.document_stories import DOCUMENT_STORIES
 from tests.faults.hook_stories import hooks
 from tests.faults.house import SAVED
@@ -138,6 +139,7 @@ STORIES: dict[str, Callable[[Path, Witness], None]] = {
     "keys": keys,
     "knowledge": knowledge,
     "personas": personas,
+    "datasets": datasets,
     "hooks": hooks,
     **DOCUMENT_STORIES,
 }

@@ -43,6 +43,14 @@ NAMED = [
     ("knowledge", "remove 1.words", 1, "the words of before make place for new ones"),
     ("knowledge", "UPDATE retrieval_stores", 15, "words are in place, not recorded"),
     ("personas", "open plain.yaml", 2, "the changed file is read"),
+    ("datasets", "open draft", 1, "a data set begins to come in"),
+    ("datasets", "rename draft", 1, "its bytes are durable, and not in their place"),
+    ("datasets", "INSERT adapter_datasets", 1, "its bytes are in their place, without a row"),
+    ("datasets", "COMMIT", 2, "the row of its second version is written"),
+    ("datasets", "open draft", 4, "the second part of a split is written"),
+    ("datasets", "rename draft", 4, "one part is in its place, the other is not"),
+    ("datasets", "INSERT adapter_dataset_parts", 2, "one part has a row, the other has none"),
+    ("datasets", "COMMIT", 3, "both rows are written"),
 ]
 
 OF_DOCUMENTS = [

@@ -84,8 +84,8 @@ def _plain(path: str) -> str:
     folder, _, name = path.rstrip("/").rpartition("/")
     if name.startswith(".incoming"):
         return ".incoming"
-    if folder.endswith("/blobs/incoming"):
+    if folder.endswith(("/blobs/incoming", "/datasets/incoming")):
         return "draft"
-    if "/blobs/" in f"{folder}/" and name != "incoming":
+    if re.search(r"/(?:blobs|datasets)/", f"{folder}/") and name != "incoming":
         return "blob"
     return re.sub(r"\.\d+\.tmp$", ".tmp", name)

@@ -9,6 +9,7 @@ import anyio
 import pytest
 from sqlalchemy import update
 
+from adapters.datasets import Datasets, Reference
 from core.blobs import Blobs
 from core.database import Database
 from core.errors import NotFound
@@ -22,10 +23,21 @@ from server.files.store import Files, NewFile
 from server.files.tables import files
 from server.migrations import migrate
 from tests.fakes.embedder import WordEmbedder
+from tests.faults.dataset_stories import datasets
 from tests.server.conftest import Gateway, Start
 
 pytestmark = pytest.mark.anyio
 NOW = 1_800_000_000.0
+
+
+class Mute:
+    """Hears a story and says nothing."""
+
+    def attempt(self, *fact: object) -> None:
+        return
+
+    def acknowledge(self, *fact: object) -> None:
+        return
 
 
 def kept(store: Files, content: bytes, name: str = "note.txt", expires_in: int | None = None) -> str:
@@ -149,6 +161,25 @@ def test_a_backup_has_the_uploads_and_gives_them_back(tmp_path: Path) -> None:
     restored = Database(back / "repertory.db")
     again = Files(restored, Blobs(back / "blobs"), lambda: NOW)
     assert again.blobs.path(again.get(file, "anonymous").sha256).read_bytes() == b"kept in the backup"
+    restored.close()
+
+
+def test_a_backup_has_the_data_sets_and_their_parts_and_gives_them_back(tmp_path: Path) -> None:
+    data, back = tmp_path / "data", tmp_path / "back"
+    data.mkdir()
+    database = Database(data / "repertory.db")
+    migrate(database)
+    datasets(data, Mute())
+    database.close()
+
+    assert take(data, tmp_path / "one.tar.gz", lambda: NOW).warnings == ()
+    restore(tmp_path / "one.tar.gz", back, lambda: NOW)
+
+    restored = Database(back / "repertory.db")
+    shelf = Datasets(restored, back / "datasets", lambda: NOW)
+    (_, version) = shelf.list("talks")
+    assert shelf.file(Reference("talks", 2)).read_bytes() == (data / "talks2.jsonl").read_bytes()
+    assert [shelf.part_file(part).is_file() for part in version.parts] == [True, True]
     restored.close()
 
 

@@ -1,6 +1,7 @@
 """Files and vector stores through the official client, as strict as it gets."""
 
 import io
+import json
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -307,3 +308,53 @@ async def test_a_persona_gives_passages_of_a_store_to_those_who_may_read_it(star
         assert "seven crowns" in said[0]["messages"][-1]["content"]
         assert "seven crowns" not in said[1]["messages"][-1]["content"]
         assert said[0]["cache_salt"] != said[1]["cache_salt"]
+
+
+def row(*messages: dict[str, Any], **more: Any) -> bytes:
+    return json.dumps({"messages": list(messages), **more}).encode() + b"\n"
+
+
+ASKED, ANSWERED = {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}
+PAIR: dict[str, Any] = {
+    "input": {"messages": [ASKED]},
+    "preferred_output": [ANSWERED],
+    "non_preferred_output": [{"role": "assistant", "content": "What?"}],
+}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        row(ASKED, ANSWERED),
+        row({"role": "system", "content": "Be kind."}, ASKED, {**ANSWERED, "weight": 0}, ASKED, ANSWERED),
+        json.dumps(PAIR).encode(),
+    ],
+)
+async def test_a_sound_file_for_fine_tuning_is_kept(people: People, content: bytes) -> None:
+    made = await people.ada.files.create(file=("talks.jsonl", content), purpose="fine-tune")
+    assert (made.purpose, made.status, made.bytes) == ("fine-tune", "processed", len(content))
+    assert [one.id for one in (await people.ada.files.list(purpose="fine-tune")).data] == [made.id]
+    assert (await people.ada.files.content(made.id)).content == content
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("talks.json", row(ASKED, ANSWERED), "its name ends with .jsonl"),
+        ("talks.jsonl", b"", "The file has no examples"),
+        ("talks.jsonl", b"a,b\n1,2\n", "line 1: Not JSON"),
+        ("talks.jsonl", row(ASKED, ANSWERED) + row(ASKED), "line 2: messages: There is no assistant message"),
+        ("talks.jsonl", row(ASKED, ANSWERED) + b"\xff\n", "line 2: Byte 0 of the line is not UTF-8"),
+        ("talks.jsonl", json.dumps({**PAIR, "preferred_output": []}).encode(), "line 1: preferred_output"),
+    ],
+)
+async def test_a_file_that_no_training_takes_is_refused_with_its_line_and_leaves_nothing(
+    people: People, name: str, content: bytes, told: str
+) -> None:
+    with pytest.raises(openai.BadRequestError) as refused:
+        await people.ada.files.create(file=(name, content), purpose="fine-tune")
+    assert (refused.value.code, refused.value.param) == ("invalid_file_format", "file")
+    assert refused.value.type == "invalid_request_error"
+    assert told in refused.value.message
+    assert blobs(people) == []
+    assert (await people.ada.files.list()).data == []

@@ -5,37 +5,28 @@ from pathlib import Path
 
 import pytest
 
-from adapters.dataset import DatasetInvalid, check_dataset, read_dataset
+from adapters import datasets
+from adapters.datasets.mends import MENDS
+from adapters.datasets.reading import DatasetInvalid, Format, check_dataset, read_dataset
 from core.errors import InvalidRequest
+from tests.adapters.datasets.rows import RESULT, TOOL, A, S, U, call, pair, talk, write
 
-U = {"role": "user", "content": "Hi"}
-A = {"role": "assistant", "content": "Hello."}
-S = {"role": "system", "content": "Be kind."}
-PARAMETERS = {
-    "type": "object",
-    "properties": {"n": {"type": "integer"}},
-    "required": ["n"],
-    "additionalProperties": False,
-}
-TOOL = {"type": "function", "function": {"name": "count", "parameters": PARAMETERS}}
+ARGUMENTS = "messages[1].tool_calls[0].function.arguments"
 
 
-def call(arguments: object = '{"n": 1}', name: str = "count") -> dict[str, object]:
-    made = {"id": "c1", "type": "function", "function": {"name": name, "arguments": arguments}}
-    return {"role": "assistant", "tool_calls": [made]}
-
-
-RESULT = {"role": "tool", "tool_call_id": "c1", "content": "1"}
-
-
-def talk(*messages: object, tools: object = None) -> str:
-    return json.dumps({"messages": list(messages)} | ({} if tools is None else {"tools": tools}))
+def schema(parameters: object) -> object:
+    return {"type": "function", "function": {"name": "count", "parameters": parameters}}
 
 
 ERRORS: list[tuple[str, str, str]] = [
     ("data_type", "", "[1]"),
     ("invalid_json", "", '{"messages": ['),
-    ("invalid_json", "", "NaN and more"),
+    ("invalid_json", "", "nothing of JSON"),
+    ("invalid_number", "", '{"messages": [], "metadata": NaN}'),
+    ("invalid_number", "", '{"messages": [], "metadata": 1e999}'),
+    ("invalid_number", "", '{"messages": [], "metadata": ' + "9" * 5_000 + "}"),
+    ("half_character", "", '{"messages": [{"role": "user", "content": "\\ud83d"}]}'),
+    ("too_deep", "", '{"messages": ' + "[" * 70 + "]" * 70 + "}"),
     ("duplicate_json_key", "", '{"messages": [], "messages": []}'),
     ("too_deep", "", '{"messages": ' + "[" * 200_000),
     ("missing_messages_list", "messages", "{}"),
@@ -91,17 +82,17 @@ ERRORS: list[tuple[str, str, str]] = [
         "messages[1].tool_calls[0].function.arguments",
         talk(U, call('{"n": "one"}'), RESULT, A, tools=[TOOL]),
     ),
+    ("tools_invalid", ARGUMENTS, talk(U, call(), RESULT, A, tools=[schema({"$ref": "https://example.com/n"})])),
+    ("tools_invalid", ARGUMENTS, talk(U, call(), RESULT, A, tools=[schema({"$ref": "#"})])),
+    ("tools_invalid", "tools[0].function.parameters", talk(U, A, tools=[schema({"pattern": "(?<=a+)b"})])),
+    ("arguments_not_json", ARGUMENTS, talk(U, call("[" * 100_000), RESULT, A, tools=[TOOL])),
+    ("arguments_not_json", ARGUMENTS, talk(U, call('{"n": NaN}'), RESULT, A, tools=[TOOL])),
+    ("mixed_formats", "", pair()),
     ("unknown_tool_call", "messages[1].tool_call_id", talk(U, RESULT, A)),
     ("unanswered_tool_call", "messages[2]", talk(U, call(), A, tools=[TOOL])),
     ("tool_calls_invalid", "messages[0].tool_calls", talk({**U, "tool_calls": [{}]}, A)),
     ("tool_calls_invalid", "messages[1].tool_calls[0]", talk(U, {"role": "assistant", "tool_calls": ["x"]})),
 ]
-
-
-def write(folder: Path, *lines: str) -> Path:
-    path = folder / "data.jsonl"
-    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    return path
 
 
 @pytest.mark.parametrize(("code", "field", "line"), ERRORS, ids=[f"{n}-{e[0]}" for n, e in enumerate(ERRORS)])
@@ -151,7 +142,7 @@ def test_doubts_are_told_and_do_not_forbid_training(tmp_path: Path) -> None:
     codes = {(finding.line, finding.code) for finding in read_dataset(path).findings}
     assert codes == {
         (1, "byte_order_mark"),
-        (1, "several_system_prompts"),
+        (3, "several_system_prompts"),
         (2, "blank_line"),
         (3, "leading_space"),
         (3, "unrecognized_key"),
@@ -177,3 +168,71 @@ def test_an_empty_or_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest) as refusal:
         read_dataset(tmp_path / "absent.jsonl")
     assert refusal.value.code == "dataset_missing"
+
+
+PAIR_ERRORS: list[tuple[str, str, str]] = [
+    ("missing_input", "input", '{"preferred_output": []}'),
+    ("missing_input", "input", '{"input": {"messages": []}, "preferred_output": []}'),
+    ("missing_output", "preferred_output", pair([])),
+    ("missing_output", "preferred_output", pair([U])),
+    ("missing_output", "non_preferred_output", pair(rejected="Go away.")),
+    ("missing_content", "non_preferred_output[0].content", pair(rejected=[{**A, "content": " "}])),
+    ("control_token", "preferred_output[0].content", pair([{**A, "content": "<|im_start|>"}])),
+    ("input_ends_with_assistant", "input.messages[2]", pair(None, None, S, U, A)),
+    ("unrecognized_role", "input.messages[0].role", pair(None, None, {"role": "human", "content": "Hi"})),
+    ("outputs_equal", "non_preferred_output", pair([A], [A])),
+    ("mixed_formats", "", talk(S, U, A)),
+]
+
+
+@pytest.mark.parametrize(
+    ("code", "field", "line"), PAIR_ERRORS, ids=[f"{n}-{e[0]}" for n, e in enumerate(PAIR_ERRORS)]
+)
+def test_a_fault_of_a_pair_is_found_with_its_line_and_field(
+    tmp_path: Path, code: str, field: str, line: str
+) -> None:
+    dataset = check_dataset(write(tmp_path, pair(), line, pair()))
+    assert dataset.format is Format.PREFERENCE
+    assert (2, field, code) in {(fault.line, fault.field, fault.code) for fault in dataset.faults}
+    assert {fault.line for fault in dataset.faults} == {2}
+
+
+def test_a_faulty_call_is_one_finding_and_not_a_missing_text_as_well(tmp_path: Path) -> None:
+    nameless = {"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "count"}}]}
+    faults = check_dataset(write(tmp_path, talk(S, U, nameless))).faults
+    assert [(fault.field, fault.code) for fault in faults] == [("messages[2].tool_calls[0]", "tool_calls_invalid")]
+
+
+def test_a_sound_pair_ends_with_what_is_preferred_and_keeps_what_is_not(tmp_path: Path) -> None:
+    (example,) = read_dataset(write(tmp_path, pair(label="greeting"))).examples
+    assert (example.answer.content, example.rejected[0].content) == ("Hello.", "Go away.")
+    assert (example.prompt, example.about.label) == ("Hi", "greeting")
+
+
+def test_what_a_row_tells_of_itself_is_read_from_the_row_or_its_metadata(tmp_path: Path) -> None:
+    more = {"intent": "greet", "metadata": {"reviewer": "ada", "tags": ["refusal"], "group": 7}}
+    row = json.dumps(json.loads(talk(S, U, A)) | more)
+    (example,) = read_dataset(write(tmp_path, row), label_key="intent").examples
+    assert (example.about.label, example.about.reviewer) == ("greet", "ada")
+    assert (example.about.tags, example.about.group) == (("refusal",), "7")
+
+
+def test_every_finding_that_this_code_makes_says_how_to_mend_it() -> None:
+    folder = Path(datasets.__file__).parent
+    sources = "".join(path.read_text(encoding="utf-8") for path in folder.rglob("*.py") if path.name != "mends.py")
+    assert {code for code in MENDS if f'"{code}"' not in sources} == set()
+    made = {code for code, _, _ in [*ERRORS, *PAIR_ERRORS]}
+    assert made <= set(MENDS)
+    assert all(mend.endswith(".") and len(mend) < 120 for mend in MENDS.values())
+
+
+def test_a_finding_for_programs_has_its_mend(tmp_path: Path) -> None:
+    (fault,) = check_dataset(write(tmp_path, "[]")).faults
+    assert fault.shown() == {
+        "line": 1,
+        "field": "",
+        "code": "data_type",
+        "severity": "error",
+        "message": "The line is not a JSON object.",
+        "mend": "Make it a JSON object.",
+    }

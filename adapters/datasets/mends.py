@@ -1,0 +1,55 @@
+"""What to do about each finding. A code without a mend here turns a test red."""
+
+from collections.abc import Mapping
+
+MENDS: Mapping[str, str] = {
+    # the file
+    "empty": "Put at least one example into the file.",
+    "byte_order_mark": "Save the file as UTF-8 without a byte order mark.",
+    "not_utf8": "Save the file as UTF-8.",
+    "blank_line": "Take the blank line out.",
+    "line_too_long": "Shorten the example, or split it into several.",
+    "invalid_json": "Write one JSON object on one line, as `json.dumps` does.",
+    "invalid_number": "Write null, a text, or a number of usual size.",
+    "duplicate_json_key": "Keep one of the two.",
+    "too_deep": "Flatten what is nested.",
+    "half_character": "Write the character whole; its other half was cut off.",
+    "mixed_formats": "Put chats and pairs into files of their own.",
+    # one example
+    "data_type": "Make it a JSON object.",
+    "unrecognized_key": "Take the key out, or put what it holds under `metadata`.",
+    "missing_messages_list": 'Add "messages": [{"role": …, "content": …}, …].',
+    "missing_input": 'Add "input": {"messages": [{"role": "user", "content": …}]}.',
+    "missing_output": 'Add a list with one message of the assistant: [{"role": "assistant", "content": …}].',
+    "input_ends_with_assistant": "End the input with the user's message; the answers stand beside it.",
+    "outputs_equal": "Make the two answers differ, or take the row out.",
+    "message_missing_key": "Give the message `role` and `content`.",
+    "message_unrecognized_key": "Take the key out; `function_call` is `tool_calls` today.",
+    "unrecognized_role": "Say who speaks: system, developer, user, assistant or tool.",
+    "missing_content": "Write a text, or take the message out.",
+    "content_part_unsupported": "Keep the text parts; pictures and sound are not trained on.",
+    "leading_space": "Begin the answer with its first word.",
+    "nul_character": "Take the character out.",
+    "control_token": "Take the token out; a template writes it, never a text.",
+    "weight_invalid": "Write 0 or 1, or leave `weight` out.",
+    "all_weights_zero": "Give the message to be learnt weight 1.",
+    "example_missing_assistant_message": "Add the answer that is to be learnt.",
+    "last_message_not_assistant": "End with the assistant's answer.",
+    "system_not_first": "Put the system message first.",
+    "roles_not_alternating": "Join the two messages, or add what the user said between them.",
+    "missing_system": "Add the persona's system prompt, with which it will be served.",
+    "missing_user": "Add what the user said.",
+    # tools
+    "tools_invalid": "Write the tool as the API takes it, with a JSON Schema under `parameters`.",
+    "tool_calls_invalid": "Write the call as the API answers it.",
+    "unknown_tool": "Add the tool to `tools`, or call one that is there.",
+    "arguments_not_json": "Write the arguments as a text that holds a JSON object.",
+    "arguments_do_not_fit": "Make the arguments fit the tool's schema.",
+    "unknown_tool_call": "Give the result the id of a call before it.",
+    "unanswered_tool_call": "Put the call's result behind it.",
+    # the whole set, and what it is for
+    "several_system_prompts": "Keep one system prompt in a set: a persona serves with one.",
+    "system_prompt_differs": "Train with the very text that the persona is served with.",
+    "over_token_limit": "Shorten the example, or raise the limit: its answer would be cut away.",
+    "personal_data": "Take it out, or import with `--pii mask`.",
+}

@@ -1,0 +1,180 @@
+"""Data sets in the data directory, as the command line reads and adds to them."""
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from adapters.datasets import Datasets, DatasetVersion, Reference, Source, import_dataset, read_dataset
+from adapters.datasets.intake import personal_findings
+from adapters.datasets.personal import Policy, Scanner
+from adapters.datasets.quality import Persona, Targets
+from adapters.datasets.report import Check, Checked, page
+from adapters.datasets.row import LABEL
+from adapters.datasets.shelf import NewPart
+from adapters.datasets.splitting import Shares, leaks, split
+from adapters.datasets.tokens import TokenCounter
+from adapters.datasets.version import Part
+from core.clock import system_clock
+from core.errors import InternalError, InvalidRequest
+from retrieval.embedder import Embedder
+from server.cli.adapter_versions import BY
+from server.cli.persona_actions import read_persona
+from server.cli.session import Session
+from server.settings import Settings
+from server.turn import prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the person wants to be checked."""
+
+    persona: str | None = None
+    label: str | None = None
+    each: int = 10
+    max_tokens: int = 512
+    tokens: bool = True
+    pii: tuple[str, ...] = ()
+
+
+def import_file(session: Session, file: Path, name: str, label: str, pii: Sequence[str]) -> DatasetVersion:
+    """Take `file` in as the next version of `name`.
+
+    Raises:
+        DatasetInvalid: it has faults, or personal data that is blocked.
+    """
+    source = Source(file, name, BY, label, Policy.parse(pii))
+    with _datasets(session) as datasets, Scanner() as scanner:
+        return import_dataset(source, datasets, scanner)
+
+
+def check_data(session: Session, data: str, wishes: Wishes) -> Checked:
+    """Check a file, a version, or a part of one.
+
+    Raises:
+        InvalidRequest: there is no such thing.
+    """
+    settings = session.settings()
+    path, label = Path(data), wishes.label or LABEL
+    if not path.is_file():
+        with _datasets(session) as datasets:
+            reference = Reference.parse(data)
+            path, label = datasets.file(reference), wishes.label or datasets.get(reference).label_key
+    policy = Policy.parse(wishes.pii or ("allow",))
+    with Scanner() as scanner, _persona(settings, wishes.persona) as persona:
+        check = Check(
+            label_key=label,
+            targets=Targets(each=wishes.each),
+            persona=persona,
+            measuring=TokenCounter(settings.base_model_dir) if wishes.tokens else None,
+            most_tokens=wishes.max_tokens,
+            personal=partial(personal_findings, policy=policy, personal=scanner),
+        )
+        return check.run(path, Path(data).name)
+
+
+def split_version(
+    session: Session, which: str, shares: str, seed: int, out: Path | None
+) -> tuple[DatasetVersion, list[Part]]:
+    """Split a version and keep its parts; return it and them.
+
+    Raises:
+        NotFound: there is no such version.
+        InvalidRequest: a part would be empty.
+    """
+    wanted = Shares.parse(shares, seed)
+    with _datasets(session) as datasets:
+        version = datasets.get(Reference.parse(which))
+        path = datasets.file(Reference(version.name, version.version))
+        dataset = read_dataset(path, name=version.reference, label_key=version.label_key)
+        made = split(dataset.examples, wanted)
+        if found := leaks(dataset.examples, made, wanted.threshold):
+            lines = (dataset.examples[found[0].first].line, dataset.examples[found[0].second].line)
+            raise InternalError(
+                f"Lines {lines[0]} and {lines[1]} are in two parts: {found[0].why}.", code="split_leaks"
+            )
+        rows = path.read_bytes().split(b"\n")
+        parts = [
+            NewPart(name, [rows[dataset.examples[place].line - 1] for place in places], made.groups[name])
+            for name, places in made.parts.items()
+        ]
+        version = datasets.add_split(version, wanted.identity, parts, wanted.shown())
+        kept = [part for part in version.parts if part.split == wanted.identity]
+        if out is not None:
+            out.mkdir(parents=True, exist_ok=True)
+            for part in kept:
+                shutil.copyfile(datasets.part_file(part), out / f"{part.name}.jsonl")
+        return version, kept
+
+
+def versions_of(session: Session, which: str | None) -> list[DatasetVersion]:
+    """Return all versions, those of one data set, or one.
+
+    Raises:
+        NotFound: there is none.
+    """
+    with _datasets(session) as datasets:
+        if which is None:
+            return datasets.list()
+        reference = Reference.parse(which)
+        newest = datasets.get(reference)
+        return datasets.list(reference.name) if reference.version is None else [newest]
+
+
+def training_file(session: Session, data: str) -> Path:
+    """Return the file to train on: `data` itself, or the version or part that it names.
+
+    Raises:
+        InvalidRequest: it is neither.
+    """
+    if Path(data).is_file():
+        return Path(data)
+    with _datasets(session) as datasets:
+        return datasets.file(Reference.parse(data))
+
+
+def write_page(checked: Checked, path: Path) -> None:
+    """Write the report as one HTML page.
+
+    Raises:
+        InvalidRequest: it cannot be written.
+    """
+    try:
+        path.write_text(page(checked), encoding="utf-8")
+    except OSError as error:
+        raise InvalidRequest(f"{str(path)!r} cannot be written: {error.strerror}.") from error
+
+
+@contextmanager
+def _datasets(session: Session) -> Iterator[Datasets]:
+    with session.database() as database:
+        yield Datasets(database, session.settings().datasets_dir, system_clock)
+
+
+@contextmanager
+def _persona(settings: Settings, name: str | None) -> Iterator[Persona | None]:
+    """Give what the persona is served with, and what it is about, while the embedding model runs."""
+    if name is None:
+        yield None
+        return
+    persona = read_persona(settings, name)
+    spec = persona.spec
+    system = prompt.system_text(spec.instructions, persona.actions.operations, ())
+    lines = [line.strip() for line in spec.instructions.splitlines()]
+    texts = [one for one in (spec.name, spec.description, *spec.conversation_starters, *lines) if one]
+    settings.logs_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    embedder = Embedder(
+        settings.embedding_model_dir,
+        log_path=settings.logs_dir / f"embedder-check-{os.getpid()}.log",
+        threads=settings.embedding_threads,
+        dtype=settings.embedding_dtype,
+        kept_in=settings.embedding_dir,
+    )
+    try:
+        embedder.start()
+        yield Persona(system, texts, embedder.embed)
+    finally:
+        embedder.close()
