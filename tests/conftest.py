@@ -1,6 +1,13 @@
-"""How long the soak tests last: `make soak` takes the defaults, a trial takes less."""
+"""What holds for all tests: random ones have no deadline, and soak tests last as long as is asked.
+
+`make soak` takes the defaults, a trial takes less.
+"""
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("repertory", deadline=None)  # a busy machine proves nothing wrong
+settings.load_profile("repertory")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -117,7 +117,7 @@ def test_what_is_short_has_bounds_everywhere(schema: JsonObject, good: JsonValue
 
 
 @given(schemas)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_whatever_a_document_holds_the_second_try_has_a_grammar(schema: JsonValue) -> None:
     content: JsonObject = {"components": {"schemas": {"A": {"type": "string"}}}}
     read = SchemaReader(Definitions(content, "api")).read(schema)

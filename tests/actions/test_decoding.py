@@ -174,7 +174,7 @@ schemas = st.recursive(
 @example({"allOf": [{"type": "integer", "minimum": 0.5}], "nullable": True}, {})
 @example({"type": ["integer", "number", "null"], "exclusiveMaximum": 0.5}, {})
 @example({"allOf": [{"not": {"type": "null"}}, {"not": {"type": "array"}}, {"uniqueItems": True}]}, {})
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_whatever_a_document_holds_the_grammar_compiler_takes_it(schema: JsonValue, component: JsonValue) -> None:
     if isinstance(component, dict) and ("$ref" in component or "$ref" in str(component.get("allOf", ""))):
         component = {}

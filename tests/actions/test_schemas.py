@@ -4,7 +4,7 @@ import json
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -197,7 +197,6 @@ _schemas = st.recursive(
 
 
 @given(_schemas, _schemas)
-@settings(deadline=None)
 def test_whatever_the_document_holds_the_result_is_a_schema_without_references(
     schema: JsonValue, component: JsonValue
 ) -> None:

@@ -147,7 +147,7 @@ moves = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(moves=moves)
 def test_whatever_is_tried_at_most_one_version_answers_and_the_record_tells_every_state(
     three: Registry, database: Database, moves: list[tuple[str, int, VersionState]]

@@ -78,7 +78,7 @@ conversations = st.lists(messages_of, min_size=1, max_size=6)
 tool_sets = st.sampled_from([None, [], [SEARCH], [SEARCH, SEARCH]])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(conversations, tool_sets, st.booleans())
 def test_the_twin_renders_the_same_text(messages: Conversation, tools: list[object] | None, start: bool) -> None:
     assert render(messages, TRAINING, tools, start) == render(messages, SERVING, tools, start)
@@ -93,7 +93,7 @@ def test_the_twin_differs_in_nothing_but_its_marks_and_its_opening_comment() -> 
     assert TRAINING != SERVING
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(conversations, tool_sets)
 def test_no_text_forges_a_turn(messages: Conversation, tools: list[object] | None) -> None:
     rendered = render(messages, SERVING, tools)

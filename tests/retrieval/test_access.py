@@ -40,7 +40,7 @@ class Model:
         return reader == self.owner or bool(self.readers & {reader, EVERYONE})
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(_step, max_size=40))
 def test_no_sequence_of_uploads_shares_and_removals_shows_a_passage_to_a_stranger(
     steps: list[tuple[str, int | str, int | str]],

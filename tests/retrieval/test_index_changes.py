@@ -87,7 +87,7 @@ class _Changing(RuleBasedStateMachine):
 
 
 def test_after_any_changes_a_search_finds_what_an_exact_one_finds() -> None:
-    run_state_machine_as_test(_Changing, settings=settings(max_examples=12, stateful_step_count=25, deadline=None))
+    run_state_machine_as_test(_Changing, settings=settings(max_examples=12, stateful_step_count=25))
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ def test_hostile_query_gives_an_answer_and_no_error(filled: Knowledge, query: st
 
 
 @given(query=st.text(max_size=60))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_text_is_a_query(filled: Knowledge, query: str) -> None:
     assert isinstance(filled.search(["support"], query), SearchResult)
 

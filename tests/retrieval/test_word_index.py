@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval.live_words import LiveWords
@@ -66,7 +66,6 @@ def test_a_token_is_a_run_of_letters_and_digits_without_case_accent_and_ending(
 
 
 @given(text=st.text(max_size=80))
-@settings(deadline=None)
 def test_any_text_has_tokens_and_can_be_kept_and_found(text: str) -> None:
     index = WordIndex.in_memory([PassageWords(1, text)])
 

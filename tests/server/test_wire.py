@@ -122,7 +122,7 @@ JSON_VALUES = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(sorted(ChatRequest.model_fields)), JSON_VALUES))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 def test_any_request_is_either_understood_or_refused_in_the_errors_shape(fields: dict[str, Any]) -> None:
     try:
         ChatRequest.model_validate(fields)

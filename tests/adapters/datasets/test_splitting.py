@@ -54,7 +54,7 @@ def made_of(examples: list[Example], shares: Shares) -> Split | None:
         return None
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(sets(), st.integers(0, 5))
 def test_every_row_is_in_one_part_and_no_group_in_two(examples: list[Example], seed: int) -> None:
     made = made_of(examples, Shares(SHARES.parts, seed))
@@ -70,7 +70,7 @@ def test_every_row_is_in_one_part_and_no_group_in_two(examples: list[Example], s
         assert all(len(found) == 1 for found in where.values())
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(sets())
 def test_no_row_of_a_part_says_what_one_of_another_says(examples: list[Example]) -> None:
     made = made_of(examples, SHARES)
@@ -87,7 +87,7 @@ def test_no_row_of_a_part_says_what_one_of_another_says(examples: list[Example])
     assert max(across, default=0.0) < THRESHOLD
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(sets())
 def test_each_part_has_its_share_of_each_label(examples: list[Example]) -> None:
     made = made_of(examples, SHARES)
@@ -106,7 +106,7 @@ def test_each_part_has_its_share_of_each_label(examples: list[Example]) -> None:
             assert abs(found - share * rows) <= slack
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(sets(), st.integers(0, 100))
 def test_the_same_seed_gives_the_same_parts(examples: list[Example], seed: int) -> None:
     shares = Shares(SHARES.parts, seed)

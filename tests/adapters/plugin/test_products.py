@@ -47,7 +47,7 @@ def row_by_row(x: torch.Tensor, weights: LayerWeights, slots: list[int]) -> torc
     ranks=st.tuples(*[st.integers(0, RANK)] * SLOTS),
     seed=st.integers(0, 1000),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_every_row_gets_its_own_adapter_and_no_other(slots: list[int], ranks: tuple[int, ...], seed: int) -> None:
     weights = layer_weights(seed, ranks)
     layer = PackedLayer(weights, FIRST, plain_product)
