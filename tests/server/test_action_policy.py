@@ -368,7 +368,7 @@ async def test_steps_are_shown_in_the_stream_to_those_who_ask(clerk: Gateway, cr
     if persona == "clerk":
         clerk.engine.will(_calls(("held", "{}")), "At last.")
     else:
-        clerk.engine.will("held", "{}", "At last.")
+        clerk.engine.will("held", "none", "At last.")
     body = {"model": persona, "stream": True, "messages": [{"role": "user", "content": "Wait"}]}
     crm.gate.set()
 
@@ -398,7 +398,7 @@ async def test_those_who_do_not_ask_see_nothing_of_steps(clerk: Gateway) -> None
 @pytest.mark.parametrize("settings", [{"keep_alive_seconds": 0.1}])
 @pytest.mark.parametrize("persona", ["clerk", "guided"])
 async def test_a_stream_is_kept_alive_while_a_slow_action_runs(clerk: Gateway, crm: Crm, persona: str) -> None:
-    clerk.engine.will(*([_calls(("held", "{}"))] if persona == "clerk" else ["held", "{}"]), "At last.")
+    clerk.engine.will(*([_calls(("held", "{}"))] if persona == "clerk" else ["held", "none"]), "At last.")
     body = {"model": persona, "stream": True, "messages": [{"role": "user", "content": "Wait"}]}
     texts: list[str] = []
 
@@ -453,7 +453,7 @@ async def test_an_answer_that_has_used_up_its_time_calls_no_more_and_still_answe
     if persona == "clerk":
         clerk.engine.will(_calls(("slow", "{}")), "I gave up.")
     else:
-        clerk.engine.will("slow", "{}", "I gave up.")
+        clerk.engine.will("slow", "I gave up.")
 
     answer = await clerk.ask(persona, "Look")
 

@@ -110,7 +110,7 @@ native = pytest.mark.parametrize("office", ["native"], indirect=True)
 
 
 async def test_a_caller_without_account_gets_a_link_and_after_signing_in_the_answer(office: Office) -> None:
-    office.gateway.engine.will("read_me", "{}")
+    office.gateway.engine.will("read_me")
     answer = await office.gateway.ask("clerk", "Who am I?", key=office.key(), extra_body=INCLUDE)
     text = answer.choices[0].message.content or ""
     link = LINK.search(text)
@@ -123,7 +123,7 @@ async def test_a_caller_without_account_gets_a_link_and_after_signing_in_the_ans
     assert office.service.calls == []
 
     page = await office.visit(link[1])
-    office.gateway.engine.will("read_me", "{}", "You are Ada.")
+    office.gateway.engine.will("read_me", "none", "You are Ada.")
 
     assert "Your account at 127.0.0.1" in page.text
     assert await office.ask("Who am I?") == "You are Ada."
@@ -152,12 +152,12 @@ async def test_a_native_call_without_account_gets_the_link_too(office: Office, s
 
 
 async def test_a_consequential_call_waits_for_the_account_before_it_waits_for_approval(office: Office) -> None:
-    office.gateway.engine.will("close_me", "{}")
+    office.gateway.engine.will("close_me")
     link = LINK.search(await office.ask("Close my account"))
     assert link is not None
     assert office.gateway.services.approvals.list() == []
     await office.visit(link[1])
-    office.gateway.engine.will("close_me", "{}")
+    office.gateway.engine.will("close_me")
     waiting = await office.ask("Close my account")
     assert "needs a person's approval" in waiting
     (approval,) = office.gateway.services.approvals.list()
@@ -180,14 +180,14 @@ async def test_a_consequential_call_waits_for_the_account_before_it_waits_for_ap
 async def test_an_account_that_was_withdrawn_is_asked_for_again_at_once(office: Office) -> None:
     await office.connect()
     office.service.end_grants()
-    office.gateway.engine.will("read_me", "{}")
+    office.gateway.engine.will("read_me")
 
     assert LINK.search(await office.ask("Who am I?"))
     assert await office.connections() == [("key:ada", "broken")]
 
 
 async def test_callers_without_a_key_have_no_account_and_get_no_link(office: Office) -> None:
-    office.gateway.engine.will("read_me", "{}")
+    office.gateway.engine.will("read_me")
 
     answer = await office.gateway.ask("clerk", "Who am I?")
 
@@ -342,7 +342,7 @@ async def test_no_token_code_or_client_secret_stands_in_logs_answers_transcripts
     caplog.set_level(logging.DEBUG, "actions")
     shown: list[str] = []
     await office.connect()
-    office.gateway.engine.will("read_me", "{}", "You are Ada.", "read_me", "{}", "You are Ada.", "read_me", "{}")
+    office.gateway.engine.will("read_me", "none", "You are Ada.", "read_me", "none", "You are Ada.", "read_me")
     shown.append(await office.ask("Who am I?"))
     office.service.end_access()
     shown.append(await office.ask("Who am I again?"))
