@@ -17,8 +17,8 @@ from tests.engine.server import ROOT
 
 WHO, PERSONA, TALK = PrincipalId("key:ada"), PersonaId("plain"), ConversationId("talk")
 DECIDER = Principal(PrincipalId("key:boss"), frozenset({Scope.APPROVE}))
-WALL_CLOCK = {"core/clock.py", "retrieval/sync.py"}
-"""Which parts of a running server look at the wall: the clock that is passed in, a sync for the date it shows."""
+WALL_CLOCK = {"core/blobs.py", "core/clock.py", "retrieval/sync.py"}
+"""Which parts look at the wall: the clock that is passed in, drafts and a sync for the dates of files."""
 COMMANDS = ("server/cli/", "server/diagnosis/")
 """Commands that a person starts tell dates and ages of files."""
 

@@ -71,6 +71,14 @@ TABLE = (
     ),
     Line(
         "rule",
+        "a file for fine-tuning is kept if it can be trained on, and otherwise refused with its line",
+        (
+            "test_uploads::test_a_sound_file_for_fine_tuning_is_kept",
+            "test_uploads::test_a_file_that_no_training_takes_is_refused_with_its_line_and_leaves_nothing",
+        ),
+    ),
+    Line(
+        "rule",
         "another's file or store is 404; what is shared is read and not changed",
         (
             "test_uploads::test_anothers_file_and_store_look_as_if_there_were_none",
