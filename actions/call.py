@@ -24,10 +24,14 @@ CALL_TRANSITIONS: Mapping[CallState, frozenset[CallState]] = {
     CallState.SENT: frozenset({CallState.SENT, CallState.DONE, CallState.FAILED, CallState.UNKNOWN}),
     CallState.DONE: frozenset(),
     CallState.FAILED: frozenset(),
-    CallState.UNKNOWN: frozenset(),
+    CallState.UNKNOWN: frozenset({CallState.DONE, CallState.FAILED}),
     CallState.DROPPED: frozenset(),
 }
-"""From each state to those that may follow. A further try of a call that was sent is `sent` again."""
+"""From each state to those that may follow. A further try of a call that was sent is `sent` again.
+
+What was given up as unknown is known after all where its maker lives on: a call by hand, beside which a server
+started.
+"""
 
 
 @dataclass(frozen=True, slots=True)

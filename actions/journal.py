@@ -18,7 +18,7 @@ from actions.tables import calls as table
 from core.callbacks import nothing
 from core.clock import Clock
 from core.database import Database
-from core.errors import NotFound
+from core.errors import Conflict, NotFound
 from core.ids import ConversationId, PersonaId, PrincipalId, new_id
 
 _OPEN = (CallState.INTENDED, CallState.SENT)
@@ -62,10 +62,14 @@ class Journal:
 
         Raises:
             Unavailable: that cannot be written down, so it must not go out.
+            Conflict: the call was given up meanwhile, so it must not go out either.
         """
         with self._database.write(durable=False) as connection:
             fields = {"attempts": attempt} | ({"sent_at": self._clock()} if attempt == 1 else {})
-            self._move(connection, call_id, CallState.SENT, **fields)
+            if not self._move(connection, call_id, CallState.SENT, **fields):
+                raise Conflict(
+                    "The call was given up meanwhile, and not sent. Make it again.", code="call_given_up"
+                )
 
     def finish(self, call_id: str, result: ActionResult) -> None:
         """Note what came of a call."""
@@ -204,10 +208,10 @@ class Journal:
             "created_at": self._clock(),
         }
 
-    def _move(self, connection: Connection, call_id: str, to: CallState, **fields: float | str | None) -> None:
+    def _move(self, connection: Connection, call_id: str, to: CallState, **fields: float | str | None) -> bool:
         sources = [state for state, targets in CALL_TRANSITIONS.items() if to in targets]
         statement = update(table).where(table.c.id == call_id, table.c.state.in_(sources))
-        connection.execute(statement.values(state=to, **fields))
+        return connection.execute(statement.values(state=to, **fields)).rowcount > 0
 
 
 def _call(row: Row[tuple[object, ...]]) -> Call:

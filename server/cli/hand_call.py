@@ -1,7 +1,7 @@
 """A call that the operator makes by hand: written down in the data directory's journal like any other.
 
-Needs no running server. One that starts in the middle of the call takes it for one that an earlier server had
-left open, and calls it `unknown` or `dropped`.
+Needs no running server. One that starts in the middle takes the call for one that an earlier server had left open:
+if it has not gone out yet, it no longer does; if it has, what comes of it is written down at its end all the same.
 """
 
 from functools import partial

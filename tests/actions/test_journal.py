@@ -89,12 +89,28 @@ def test_after_a_crash_what_was_sent_is_unknown_and_what_was_not_is_dropped(
     assert restarted.mark_interrupted() == 0
 
 
+def test_a_call_by_hand_beside_which_a_server_starts_is_not_sent_or_tells_what_came_of_it(
+    database: Database, journal: Journal, time: MovedClock
+) -> None:
+    sent, intended = (journal.intend(INTENT) for _ in range(2))
+    journal.sent(sent)
+
+    Journal(database, time).mark_interrupted()
+
+    with pytest.raises(Conflict, match="not sent"):
+        journal.sent(intended)
+    journal.finish(sent, DONE)
+    states = [one.state for one in reversed(journal.list(limit=10).calls)]
+    assert states == [CallState.DONE, CallState.DROPPED]
+
+
 def test_a_call_that_is_over_does_not_change_any_more(journal: Journal) -> None:
     call_id = journal.intend(INTENT)
     journal.sent(call_id)
     journal.finish(call_id, DONE)
 
-    journal.sent(call_id, 2)
+    with pytest.raises(Conflict, match="given up"):
+        journal.sent(call_id, 2)
     journal.abandon(call_id)
     journal.finish(call_id, ActionResult("no", 400, ok=False))
 
@@ -163,9 +179,10 @@ def test_forgetting_a_conversation_blanks_what_its_calls_said(database: Database
     assert kept.arguments == {"who": "Ada"}
 
 
-def test_every_state_has_its_transitions_and_an_end_has_none() -> None:
+def test_every_state_has_its_transitions_and_what_came_of_a_call_is_final() -> None:
     assert set(CALL_TRANSITIONS) == set(CallState)
     assert [state for state, targets in CALL_TRANSITIONS.items() if targets] == [
         CallState.INTENDED,
         CallState.SENT,
+        CallState.UNKNOWN,
     ]

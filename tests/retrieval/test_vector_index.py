@@ -115,6 +115,16 @@ def test_examination_finds_nothing_wrong_with_an_exact_index(cloud: tuple[Rows, 
     assert Examination.of(rows, vectors, seed=1).recall(VectorIndex.exact(rows, vectors)) > 0.999
 
 
+def test_examination_takes_one_of_two_passages_that_are_alike_for_as_good_as_the_other(
+    cloud: tuple[Rows, Vectors],
+) -> None:
+    vectors = np.tile(cloud[1][:500], (12, 1))
+    rows = np.arange(len(vectors), dtype=np.int64)
+    last_ones = VectorIndex.exact(rows[-5500:], vectors[-5500:])
+
+    assert Examination.of(rows, vectors, seed=1).recall(last_ones) > 0.999
+
+
 def test_examination_of_a_store_with_fewer_rows_than_answers_counts_them_all() -> None:
     rows, vectors = _cloud(4)
 
