@@ -3,9 +3,9 @@
 from adapters.base import BaseModel
 from adapters.inspection import ImportLimits
 from adapters.job import TrainingOrder, run_training, train
+from adapters.record import Transition
 from adapters.refusal import AdapterRefused
 from adapters.registry import Registry
-from adapters.rollout import Transition
 from adapters.training.config import TrainingConfig
 from adapters.version import AdapterVersion, TransitionRefused, VersionState
 

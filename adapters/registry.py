@@ -16,7 +16,8 @@ from adapters.base import BaseModel
 from adapters.datasets.example import JsonValue
 from adapters.inspection import ImportLimits, Inspection, inspect, look_around
 from adapters.manifest import verify_folder, write_manifest
-from adapters.rollout import Rollout
+from adapters.record import Move
+from adapters.states import States
 from adapters.store import AdapterStore, content_digest
 from adapters.version import AdapterVersion, VersionState, check_name
 from core.clock import Clock, system_clock
@@ -39,7 +40,7 @@ class _Incoming:
     parent: int | None
 
 
-class Registry(Rollout):
+class Registry(States):
     """Adapter versions in a database and a folder.
 
     Args:
@@ -107,7 +108,7 @@ class Registry(Rollout):
         if name is not None:
             query = query.where(tables.versions.c.name == name)
         with self._database.read() as connection:
-            return [self._version(row) for row in connection.execute(query)]
+            return [self.record.version(row) for row in connection.execute(query)]
 
     def verify(self, name: str, version: int) -> dict[str, object]:
         """Check the files of a version against its manifest, and the manifest against the row; return it.
@@ -166,7 +167,7 @@ class Registry(Rollout):
     def _by_digest(self, connection: Connection, name: str, digest: str) -> AdapterVersion | None:
         query = select(tables.versions).where(tables.versions.c.name == name, tables.versions.c.digest == digest)
         row = connection.execute(query).one_or_none()
-        return None if row is None else self._version(row)
+        return None if row is None else self.record.version(row)
 
     def _register(self, connection: Connection, incoming: _Incoming) -> AdapterVersion:
         name, base, at = incoming.name, incoming.base, self._clock()
@@ -207,5 +208,6 @@ class Registry(Rollout):
             "created_at": at,
         }
         connection.execute(insert(tables.versions).values(row))
-        self._note(connection, name, number, None, VersionState.TRAINED, by=incoming.by, reason="registered")
-        return self._one(connection, name, number)
+        move = Move(incoming.by, "registered")
+        self.record.note(connection, name, number, (None, VersionState.TRAINED), move)
+        return self.record.one(connection, name, number)

@@ -7,6 +7,7 @@ from sqlalchemy import (
     Column,
     Float,
     ForeignKeyConstraint,
+    Index,
     Integer,
     MetaData,
     String,
@@ -104,4 +105,111 @@ dataset_parts = Table(
     Column("settings", JSON, nullable=False),
     Column("created_at", Float, nullable=False),
     ForeignKeyConstraint(["name", "version"], ["adapter_datasets.name", "adapter_datasets.version"]),
+)
+
+rollouts = Table(
+    "adapter_rollouts",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("adapter", String, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("baseline", Integer, nullable=False),
+    Column("stage", String, nullable=False),
+    Column("paused", Boolean, nullable=False),
+    Column("salt", String, nullable=False),
+    Column("plan", JSON, nullable=False),
+    Column("outcome", String),
+    Column("started_at", Float, nullable=False),
+    Column("ended_at", Float),
+    ForeignKeyConstraint(["adapter", "version"], ["adapter_versions.name", "adapter_versions.version"]),
+)
+Index(
+    "adapter_rollouts_live",
+    rollouts.c.adapter,
+    unique=True,
+    sqlite_where=rollouts.c.ended_at.is_(None),
+)
+
+rollout_steps = Table(
+    "adapter_rollout_steps",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("rollout", String, nullable=False, index=True),
+    Column("did", String, nullable=False),
+    Column("stage", String, nullable=False),
+    Column("by", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("at", Float, nullable=False),
+)
+
+rollout_units = Table(
+    "adapter_rollout_units",
+    metadata,
+    Column("rollout", String, primary_key=True),
+    Column("unit", String(32), primary_key=True),
+    Column("arm", String, nullable=False),
+    Column("at", Float, nullable=False),
+)
+
+rollout_turns = Table(
+    "adapter_rollout_turns",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("rollout", String, nullable=False),
+    Column("response", String, nullable=False),
+    Column("arm", String, nullable=False),
+    Column("unit", String(32), nullable=False),
+    Column("stage", String, nullable=False),
+    Column("fault", String, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("similarity", Float),
+    Column("at", Float, nullable=False),
+    UniqueConstraint("rollout", "response", "arm"),
+)
+
+rollout_outcomes = Table(
+    "adapter_rollout_outcomes",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("rollout", String, nullable=False),
+    Column("response", String, nullable=False),
+    Column("good", Boolean),
+    Column("unsafe", Boolean, nullable=False),
+    Column("by", String, nullable=False),
+    Column("at", Float, nullable=False),
+    UniqueConstraint("rollout", "response"),
+)
+
+retirements = Table(
+    "adapter_retirements",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("at", Float, nullable=False),
+    Column("successor", String, nullable=False),
+    Column("by", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("said_at", Float, nullable=False),
+)
+
+aliases = Table(
+    "adapter_aliases",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("alias", String, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("by", String, nullable=False),
+    Column("at", Float, nullable=False),
+    _to_version(),
+)
+
+cards = Table(
+    "adapter_cards",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("told", JSON, nullable=False),
+    Column("by", String, nullable=False),
+    Column("at", Float, nullable=False),
+    _to_version(),
 )

@@ -16,6 +16,9 @@ class VersionState(StrEnum):
     TRAINED = "trained"
     EVALUATED = "evaluated"
     CANDIDATE = "candidate"
+    """The gate has let it pass."""
+    APPROVED = "approved"
+    """A person beside its author, or the persona's own word, has let it go to users."""
     REJECTED = "rejected"
     SHADOW = "shadow"
     CANARY = "canary"
@@ -29,6 +32,8 @@ class Road(StrEnum):
 
     STEP = "step"
     """The ordinary way, through the gate."""
+    APPROVAL = "approval"
+    """Someone other than the author says so, or the gate where the personas say `promotion: automatic`."""
     OVERRIDE = "override"
     """Past the gate: someone with the right says why."""
     RESTORE = "restore"
@@ -41,21 +46,29 @@ TRANSITIONS: dict[tuple[VersionState, VersionState], Road] = {
     (_S.TRAINED, _S.EVALUATED): Road.STEP,
     (_S.EVALUATED, _S.CANDIDATE): Road.STEP,
     (_S.EVALUATED, _S.REJECTED): Road.STEP,
-    (_S.CANDIDATE, _S.SHADOW): Road.STEP,
+    (_S.CANDIDATE, _S.APPROVED): Road.APPROVAL,
+    (_S.APPROVED, _S.SHADOW): Road.STEP,
+    (_S.APPROVED, _S.CANARY): Road.STEP,
+    (_S.APPROVED, _S.PRODUCTION): Road.STEP,
     (_S.SHADOW, _S.CANARY): Road.STEP,
     (_S.CANARY, _S.PRODUCTION): Road.STEP,
     (_S.PRODUCTION, _S.RETIRED): Road.STEP,
     (_S.SHADOW, _S.ROLLED_BACK): Road.STEP,
     (_S.CANARY, _S.ROLLED_BACK): Road.STEP,
     (_S.PRODUCTION, _S.ROLLED_BACK): Road.STEP,
+    (_S.TRAINED, _S.APPROVED): Road.OVERRIDE,
+    (_S.EVALUATED, _S.APPROVED): Road.OVERRIDE,
+    (_S.ROLLED_BACK, _S.APPROVED): Road.OVERRIDE,
     (_S.TRAINED, _S.PRODUCTION): Road.OVERRIDE,
     (_S.EVALUATED, _S.PRODUCTION): Road.OVERRIDE,
     (_S.CANDIDATE, _S.PRODUCTION): Road.OVERRIDE,
-    (_S.SHADOW, _S.PRODUCTION): Road.OVERRIDE,
     (_S.ROLLED_BACK, _S.PRODUCTION): Road.OVERRIDE,
     (_S.RETIRED, _S.PRODUCTION): Road.RESTORE,
 }
-"""Every transition there is; a rejected version never comes back."""
+"""Every transition there is; a rejected version never comes back.
+
+Who made each one, when, why, and whether past the gate is a line of the record (`States.history`).
+"""
 
 
 class TransitionRefused(Conflict):

@@ -24,7 +24,7 @@ from retrieval.records import Vectors
 from server.app import create_app
 from server.assembly import assemble
 from server.engine.client import EngineClient
-from server.engine_port import Frame, Payload, Readiness
+from server.engine_port import Answering, Frame, Payload, Readiness, Who
 from server.migrations import migrate
 from server.settings import Settings
 from server.turn.record import TurnRecord
@@ -145,6 +145,9 @@ class FirstVersions:
     def resolve(self, adapter: str) -> str:
         """Return the first version."""
         return f"{adapter}@1"
+
+    def answering(self, adapter: str, who: Who) -> Answering:
+        return Answering(self.resolve(adapter))
 
     async def pinned(self, adapter: str, version: int) -> str:
         """Return the version."""

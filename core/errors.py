@@ -9,6 +9,7 @@
     ├── PermissionDenied      the key is good, the right is missing
     ├── NotFound              no such thing, or not yours
     │   └── ModelNotFound     no such persona, or not yours
+    ├── Gone                  it was here once, and has ended for good
     ├── Conflict              the thing is not in a state that allows this
     ├── TooLarge              over a size limit
     ├── RateLimited           over a quota; try again later
@@ -30,6 +31,7 @@ class ErrorKind(StrEnum):
     UNAUTHENTICATED = "unauthenticated"
     FORBIDDEN = "forbidden"
     NOT_FOUND = "not_found"
+    GONE = "gone"
     CONFLICT = "conflict"
     TOO_LARGE = "too_large"
     RATE_LIMITED = "rate_limited"
@@ -112,6 +114,13 @@ class ModelNotFound(NotFound):
             "GET /v1/models lists the personas that you may use.",
             param="model",
         )
+
+
+class Gone(RepertoryError):
+    """It was here once, and has ended for good."""
+
+    kind = ErrorKind.GONE
+    code = "gone"
 
 
 class Conflict(RepertoryError):

@@ -14,6 +14,7 @@ class Scope(StrEnum):
     KNOWLEDGE = "knowledge"
     ADAPTERS = "adapters"
     APPROVE = "approve"
+    OVERRIDE = "override"
     ADMIN = "admin"
 
 

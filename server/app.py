@@ -137,6 +137,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         background.start_soon(kept_running, "Asking MCP servers for their tools", services.toolbox.keep_up)
         answer = partial(services.hooks.run, Answering(services))
         background.start_soon(kept_running, "Answering hooks", answer)
+        if services.rollouts is not None:
+            busy, promotes = services.metrics.http.chats_running, services.personas.promotes
+            conduct = partial(services.rollouts.run, services.engine, busy, promotes)
+            background.start_soon(kept_running, "Conducting rollouts", conduct)
         yield
         services.uploads.close()
         services.knowledge.close()  # a thread cannot be cancelled

@@ -43,6 +43,7 @@ from server.observe.turn_log import TurnLog
 from server.personas.library import PersonaLibrary
 from server.personas.loader import LoadActions
 from server.personas.schema import PersonaSpec
+from server.rollouts.conduct import Conduct
 from server.services import Services
 from server.settings import Settings
 from server.transcripts.recorder import Recorder
@@ -64,6 +65,7 @@ def assemble(
     clock: Clock,
     rerank: Rerank | None = None,
     index_sizes: IndexSizes | None = None,
+    rollouts: Conduct | None = None,
 ) -> Services:
     """Build the services over a migrated database and a started embedder. Blocking.
 
@@ -120,7 +122,8 @@ def assemble(
         transcripts=transcripts,
         metrics=metrics,
         traces=traces_of(settings),
-        observers=(metrics.turns, TurnLog(), transcripts),
+        observers=(metrics.turns, TurnLog(), transcripts, *([rollouts.watch] if rollouts else [])),
+        rollouts=rollouts,
     )
 
 

@@ -120,6 +120,36 @@ class Engine(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Who:
+    """For whom a version is to answer.
+
+    Attributes:
+        user: the end user, where the client names one, bound to the caller.
+        conversation: the conversation that the turn belongs to.
+    """
+
+    user: str | None
+    conversation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """What answers a turn, for as long as it lasts.
+
+    Attributes:
+        engine_name: such as `scrum-coach@3`.
+        arm: its part in a rollout, or None outside of one.
+        rollout: id of that rollout.
+        unit: who stays with this arm, masked.
+    """
+
+    engine_name: str
+    arm: str | None = None
+    rollout: str | None = None
+    unit: str | None = None
+
+
 class Releases(Protocol):
     """Decides which version of an adapter answers. Implemented by the rollout and by test doubles."""
 
@@ -128,6 +158,15 @@ class Releases(Protocol):
 
         Raises:
             Unavailable: no version of it can be served; the message says why.
+        """
+        ...
+
+    def answering(self, adapter: str, who: Who) -> Answering:
+        """Return what answers `who` for `adapter` now; in a rollout that may be another version.
+
+        Raises:
+            Unavailable: no version of it can be served; the message says why.
+            Gone: it was retired.
         """
         ...
 

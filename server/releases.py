@@ -8,19 +8,23 @@ engine; never decides on quality.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from adapters.base import BaseModel
 from adapters.registry import Registry
-from adapters.rollout import check_promotion
+from adapters.retirement import WHOLE, Retirement
+from adapters.states import check_promotion, under_way
 from adapters.version import AdapterVersion
 from core.errors import Conflict, InvalidRequest, RepertoryError, Unavailable
 from server.background import kept_running
 from server.engine.admin import ENGINE_UNAVAILABLE, EngineAdmin
 from server.engine.driver import EngineDriver
+from server.engine_port import Answering, Who
 from server.proof import check_base, prove
+from server.rollouts.live import Conversations, LiveRollout
 
 _LONGEST_PAUSE = 300.0
 
@@ -60,6 +64,9 @@ class AdapterReleases:
         self._proven: set[tuple[EngineAdmin, str]] = set()
         self._retrying: asyncio.Task[None] | None = None
         self._first_pause = retry_seconds
+        self._live: dict[str, LiveRollout] = {}
+        self._conversations = Conversations()
+        self._ends: dict[tuple[str, int], Retirement] = {}
 
     def attach(self, driver: EngineDriver) -> None:
         """Tell where adapters are served; call it once, before the driver starts."""
@@ -71,6 +78,14 @@ class AdapterReleases:
         Raises:
             Unavailable: no version of it can be served; the message says why.
         """
+        return self.serving(adapter).engine_name
+
+    def serving(self, adapter: str) -> AdapterVersion:
+        """Return the version in production, if it can be served.
+
+        Raises:
+            Unavailable: it cannot; the message says why.
+        """
         refused = self._driver.adapters_refused() if self._driver else "the engine has not answered yet"
         if refused is not None:
             raise _not_served(adapter, refused)
@@ -81,7 +96,87 @@ class AdapterReleases:
             )
         if serving.reason is not None:
             raise _not_served(adapter, serving.reason)
-        return serving.version.engine_name
+        return serving.version
+
+    def answering(self, adapter: str, who: Who) -> Answering:
+        """Return what answers `who` for `adapter` now: production, or in a rollout perhaps the version on trial.
+
+        The one place where that is decided. It looks into memory alone.
+
+        Raises:
+            Unavailable: no version of it can be served; the message says why.
+            AdapterRetired: all of it was retired.
+        """
+        self._check_not_retired(adapter, WHOLE)
+        current, now = self.resolve(adapter), time.monotonic()
+        live = self._live.get(adapter)
+        if live is None:
+            answering = Answering(current)
+        else:
+            answering = live.answering(who, current, self._conversations.version(who.conversation, now))
+        self._conversations.note(who.conversation, answering.engine_name, now)
+        return answering
+
+    def live(self, adapter: str) -> LiveRollout | None:
+        """Return the rollout of an adapter that is under way, or None."""
+        return self._live.get(adapter)
+
+    def live_rollouts(self) -> Mapping[str, LiveRollout]:
+        """Return all rollouts that are under way, by adapter."""
+        return self._live
+
+    def show(self, live: LiveRollout) -> None:
+        """Let a rollout have its say in who is answered by what, from the next turn on."""
+        self._live[live.rollout.adapter] = live
+
+    @contextlib.asynccontextmanager
+    async def changing(self) -> AsyncIterator[None]:
+        """Hold off every other change of what answers."""
+        async with self._change:
+            yield
+
+    async def ready_for_trial(self, version: AdapterVersion) -> None:
+        """Load, prove and pin a version that a rollout is to show; call it within `changing`.
+
+        Raises:
+            InvalidRequest: its files are damaged, or it has no effect on the base.
+            Unavailable: the engine is away, or cannot serve adapters.
+        """
+        driver = self._ready_driver(version.name)
+        try:
+            await self._prepare(driver.answering, version)
+        except InvalidRequest:
+            await self._forget(driver.answering, version)
+            raise
+
+    async def promoted(self, version: AdapterVersion) -> None:
+        """Let a version answer that a rollout has brought into production; call it within `changing`."""
+        self._live.pop(version.name, None)
+        if self._driver is not None:
+            await self._flip(self._driver, version)
+
+    def withdrawn(self, adapter: str) -> None:
+        """Let production answer everyone again, at once."""
+        self._live.pop(adapter, None)
+
+    async def let_go(self, version: AdapterVersion) -> None:
+        """Let a version of a rollout that has ended be evicted, unless users or a rollback need it."""
+        if self._driver is not None and version.engine_name not in self._needed(version.name):
+            await self._let_go(self._driver.answering, version)
+
+    async def note_ends(self) -> None:
+        """Read again what is to be retired and when."""
+        self._ends = {(one.name, one.version): one for one in await asyncio.to_thread(self._registry.ends)}
+
+    def _check_not_retired(self, adapter: str, version: int) -> None:
+        end = self._ends.get((adapter, version))
+        if end is not None and end.at <= self._registry.now():
+            raise end.refusal()
+
+    def _needed(self, name: str) -> set[str]:
+        serving, live = self._serving.get(name), self._live.get(name)
+        names = {one.engine_name for one in (serving.version, serving.previous) if one} if serving else set()
+        return names | ({live.rollout.candidate} if live else set())
 
     async def pinned(self, adapter: str, version: int) -> str:
         """Return the engine name of one registered version, released or not, once the engine has loaded it.
@@ -90,7 +185,10 @@ class AdapterReleases:
             NotFound: there is no such version, or its files do not fit their manifest.
             InvalidRequest: it was made for another base.
             Unavailable: the engine is away, or cannot serve adapters.
+            AdapterRetired: it was retired.
         """
+        for retired in (WHOLE, version):
+            self._check_not_retired(adapter, retired)
         driver = self._ready_driver(adapter)
         chosen = await asyncio.to_thread(self._registry.get, adapter, version)
         check_base(chosen, await asyncio.to_thread(self._base))
@@ -117,6 +215,8 @@ class AdapterReleases:
             for serving in tuple(self._serving.values()):  # only now: what answers comes first into memory
                 if serving.previous is not None:
                     await self._warm_previous(driver.answering, serving.previous)
+            await self._restore_trials(driver.answering)
+            await self.note_ends()
         self._stop_retrying()
         retry = partial(self._retry, driver, driver.answering)
         self._retrying = asyncio.create_task(kept_running("Trying adapters again", retry))
@@ -142,6 +242,8 @@ class AdapterReleases:
             Unavailable: the engine is away, or cannot serve adapters.
         """
         async with self._change:
+            if (live := self._live.get(name)) is not None:
+                raise under_way(name, live.rollout.id)
             target = await asyncio.to_thread(self._registry.get, name, version)
             check_promotion(target, override=override, reason=reason)
             driver = self._ready_driver(name)
@@ -183,7 +285,7 @@ class AdapterReleases:
         self._serving[version.name] = Serving(version, old.version if old else None)
         previous = await asyncio.to_thread(self._registry.previous, version.name)
         self._serving[version.name] = Serving(version, previous)
-        kept = {version.engine_name, previous.engine_name if previous else None}
+        kept = self._needed(version.name)
         outgoing = (old.version, old.previous) if old else ()
         for stale in outgoing:
             if stale is not None and stale.engine_name not in kept:
@@ -196,7 +298,7 @@ class AdapterReleases:
     async def _retry(self, driver: EngineDriver, engines: Sequence[EngineAdmin]) -> None:
         """Try what was refused again, for its reason may pass: files come back, memory becomes free."""
         pause = self._first_pause
-        while any(serving.reason is not None for serving in self._serving.values()):
+        while self._refused():
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
             if driver.answering != engines:  # the next handshake restores everything
@@ -206,6 +308,17 @@ class AdapterReleases:
             except RepertoryError as error:
                 logger.warning("The adapters that are not served could not be tried again: %s", error.message)
 
+    def _refused(self) -> bool:
+        reasons = [one.reason for one in self._serving.values()] + [one.refused for one in self._live.values()]
+        return any(reason is not None for reason in reasons)
+
+    async def _restore_trials(self, engines: Sequence[EngineAdmin]) -> None:
+        """Have the versions on trial ready; where one cannot be, production answers everyone meanwhile."""
+        for live in tuple(self._live.values()):
+            rollout = live.rollout
+            candidate = await asyncio.to_thread(self._registry.get, rollout.adapter, rollout.version)
+            live.refused = await self._restored(engines, candidate, told=live.refused)
+
     async def _retry_once(self, engines: Sequence[EngineAdmin]) -> None:
         for name in [name for name, serving in self._serving.items() if serving.reason is not None]:
             async with self._change:
@@ -213,6 +326,9 @@ class AdapterReleases:
                 if refused is not None and refused.reason is not None:  # nobody has used another version meanwhile
                     reason = await self._restored(engines, refused.version, told=refused.reason)
                     self._serving[name] = replace(refused, reason=reason)
+        if any(live.refused is not None for live in self._live.values()):
+            async with self._change:
+                await self._restore_trials(engines)
 
     async def _restored(
         self, engines: Sequence[EngineAdmin], version: AdapterVersion, *, told: str | None = None
@@ -266,10 +382,7 @@ class AdapterReleases:
 
     async def _forget(self, engines: Sequence[EngineAdmin], version: AdapterVersion) -> None:
         """Take a version that failed its probe out of memory, unless users or a rollback need it."""
-        serving = self._serving.get(version.name)
-        if serving is not None and version.version in {
-            one.version for one in (serving.version, serving.previous) if one is not None
-        }:
+        if version.engine_name in self._needed(version.name):
             return
         for admin in engines:
             with contextlib.suppress(RepertoryError):

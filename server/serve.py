@@ -33,7 +33,9 @@ from server.keys.store import Keys
 from server.migrations import migrate
 from server.observe import logs
 from server.releases import AdapterReleases
+from server.rollouts.conduct import conduct_of
 from server.routes import adapters as adapter_routes
+from server.routes import rollouts as rollout_routes
 from server.served_base import base_of, limits_of
 from server.services import Services
 from server.settings import Settings
@@ -94,6 +96,8 @@ class _Gateway:
         self._registry = Registry(self._database, settings.adapters_dir, system_clock)
         self._registry.reconcile()
         self._releases = AdapterReleases(self._registry, self._base)
+        self._conduct = conduct_of(self._database, self._registry, self._releases)
+        self._conduct.load()
         self._driver = EngineDriver(settings, template_of(settings.base_model_dir).path, self._releases.restore)
         self._releases.attach(self._driver)
         self._tracker = Tracker(settings)
@@ -125,7 +129,7 @@ class _Gateway:
             await asyncio.to_thread(self._embedder.start)
             services = await asyncio.to_thread(self._assemble)
             services.metrics.attach(self._driver)
-            app = create_app(services, routers=[adapter_routes.router])
+            app = create_app(services, routers=[adapter_routes.router, rollout_routes.router])
             app.state.registry = self._registry
             self.server = _Server(_uvicorn(app, settings))
             gc.collect()
@@ -153,6 +157,7 @@ class _Gateway:
             releases=self._releases,
             clock=system_clock,
             rerank=self._embedder.rerank if self._reranking else None,
+            rollouts=self._conduct,
         )
 
     async def _stop_engine(self) -> None:

@@ -17,6 +17,7 @@ from server.knowledge_sync import KnowledgeSync
 from server.observe.metrics import Metrics
 from server.observe.traces import Traces
 from server.personas.library import PersonaLibrary
+from server.rollouts.conduct import Conduct
 from server.settings import Settings
 from server.transcripts.recorder import Recorder
 from server.turn.record import TurnObserver
@@ -51,6 +52,7 @@ class Services:
     metrics: Metrics
     transcripts: Recorder
     observers: tuple[TurnObserver, ...] = ()
+    rollouts: Conduct | None = None
     traces: Traces | None = None
 
 

@@ -358,11 +358,54 @@ PROMISES = (
         "override-recorded",
         "A version that passed no evaluation needs `--override` and a reason, and both are recorded.",
         (
-            "tests/adapters/test_rollout.py"
+            "tests/adapters/test_states.py"
             "::test_an_ungated_version_needs_an_override_with_a_reason_and_both_are_recorded",
             "tests/engine/test_releases.py::test_an_ungated_version_needs_an_override_that_is_recorded",
             "tests/cli/test_server_commands.py::test_an_override_without_a_reason_is_a_usage_error",
         ),
+    ),
+    Promise(
+        "second-person",
+        "A version that its gate has let pass is approved by someone other than its author, or, where its persona "
+        "says `promotion: automatic`, answers at once.",
+        (
+            "tests/adapters/test_states.py::test_a_version_is_approved_by_someone_other_than_its_author",
+            "tests/server/test_rollouts.py::test_a_version_is_approved_by_another_than_its_author",
+            "tests/server/test_rollouts.py::test_a_pass_promotes_by_itself_only_where_the_persona_says_so",
+        ),
+    ),
+    Promise(
+        "sticky",
+        "Who has met a version stays with it.",
+        (
+            "tests/adapters/test_rollouts.py::test_a_ramp_keeps_everyone_who_has_met_a_version_with_it",
+            "tests/server/test_rollouts.py::test_a_ramp_adds_users_and_takes_nobody_back",
+        ),
+    ),
+    Promise(
+        "hard-stops",
+        "Errors, empty, cut off, looping, slow or unsafe answers end a rollout by themselves, and from the next "
+        "turn on production answers everyone, without a load.",
+        (
+            "tests/adapters/test_rollouts.py::test_too_many_faults_stop_a_rollout_in_words",
+            "tests/adapters/test_rollouts.py::test_slow_answers_and_unsafe_ones_stop_a_rollout",
+            "tests/server/test_rollouts.py::test_too_many_empty_answers_end_a_rollout_by_itself",
+            "tests/server/test_rollouts.py::test_a_stop_takes_effect_at_the_next_turn_and_loads_nothing",
+        ),
+    ),
+    Promise(
+        "peeking",
+        "The two versions are compared by a test that may be looked at after every answer.",
+        (
+            "tests/adapters/test_rollouts.py"
+            "::test_two_equal_versions_are_told_apart_no_oftener_than_alpha_however_often_one_looks",
+            "tests/soak/test_sequential.py",
+        ),
+    ),
+    Promise(
+        "archives",
+        "`adapter export` and `import` carry a version elsewhere as one archive with verified hashes.",
+        ("tests/adapters/test_papers.py",),
     ),
     Promise(
         "isolation",

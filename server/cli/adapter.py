@@ -5,11 +5,13 @@ Train, import, list and show work without a server; use and rollback ask the one
 
 import time
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from server.cli.adapter_papers import alias, card, export
 from server.cli.output import print_json, print_table
 from server.cli.session import Session
 
@@ -20,19 +22,38 @@ app = typer.Typer(help="Train, import and release LoRA adapters.", no_args_is_he
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 Name = Annotated[str, typer.Argument(help="Name of the adapter, such as `support-agent`.")]
 NameOption = Annotated[str, typer.Option("--name", help="Name of the adapter; the next version is made.")]
-Folder = Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Folder with a PEFT LoRA adapter.")]
+Source = Annotated[
+    Path,
+    typer.Argument(exists=True, metavar="FOLDER", help="Folder with a PEFT LoRA adapter, or an exported archive."),
+]
 
 
 @app.command("import")
-def import_(ctx: typer.Context, folder: Folder, name: NameOption, as_json: AsJson = False) -> None:
-    """Take an adapter folder in as the next version of NAME, if it fits the base model."""
-    from server.cli.adapter_versions import import_version
+def import_(
+    ctx: typer.Context,
+    source: Source,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the adapter; the next version is made. An archive brings its own.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take an adapter folder, or an archive, in as the next version of NAME, if it fits the base model."""
+    from server.cli.adapter_versions import import_archive, import_version
 
-    version = import_version(Session.of(ctx), folder, name)
+    if name is None and source.is_dir():
+        raise typer.BadParameter("a folder has no name of its own: add --name NAME")
+    session = Session.of(ctx)
+    version = (
+        import_version(session, source, name)
+        if name and source.is_dir()
+        else import_archive(session, source, name)
+    )
     if as_json:
         print_json(_shown(version))
         return
-    typer.echo(f"Imported {version.engine_name}. `repertory adapter use {name} {version.version}` releases it.")
+    typer.echo(
+        f"Imported {version.engine_name}. `repertory adapter use {version.name} {version.version}` releases it."
+    )
 
 
 @app.command("list")
@@ -132,19 +153,67 @@ def use(
 
 
 @app.command()
+def approve(
+    ctx: typer.Context,
+    name: Name,
+    version: Annotated[int, typer.Argument(min=1, help="Number of the version.")],
+    override: Annotated[
+        bool, typer.Option("--override", help="Past the gate, or as its author. Needs the scope; recorded.")
+    ] = False,
+    reason: Annotated[str, typer.Option(help="Why; goes into the record.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Let VERSION go to users; someone other than its author says so. Needs the running server."""
+    if override and not reason.strip():
+        raise typer.BadParameter("an override is recorded with its reason: add --reason TEXT")
+    body: dict[str, object] = {"override": override, "reason": reason}
+    answer = Session.of(ctx).gateway().post(f"/api/adapters/{name}/versions/{version}/approve", body)
+    if as_json:
+        print_json(answer)
+        return
+    typer.echo(f"{name}@{version} is approved. `repertory rollout start {name} {version}` tries it.")
+
+
+@app.command()
+def retire(
+    ctx: typer.Context,
+    name: Name,
+    version: Annotated[int | None, typer.Argument(min=1, help="Number of the version; else all of it.")] = None,
+    on: Annotated[datetime | None, typer.Option(help="From when on; else at once.")] = None,
+    successor: Annotated[str, typer.Option(help="What to use instead; clients are told.")] = "",
+    reason: Annotated[str, typer.Option(help="Why; goes into the record.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Let a version, or a whole adapter, answer no more from a date on. Its files stay."""
+    at = on.timestamp() if on else time.time()
+    body: dict[str, object] = {"version": version, "at": at, "successor": successor, "reason": reason}
+    answer = Session.of(ctx).gateway().post(f"/api/adapters/{name}/retire", body)
+    if as_json:
+        print_json(answer)
+        return
+    what = name if version is None else f"{name}@{version}"
+    typer.echo(f"{what} answers no more from {_when(at)} on.")
+
+
+@app.command()
 def rollback(
     ctx: typer.Context,
     name: Name,
     reason: Annotated[str, typer.Option(help="Why; goes into the record.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Let the previous version answer again. Needs the running server."""
+    """Take back the last change: end a rollout, else let the previous version answer again. Needs the server."""
     answer = Session.of(ctx).gateway().post(f"/api/adapters/{name}/rollback", {"reason": reason})
     if as_json:
         print_json(answer)
         return
     version = answer.get("version") if isinstance(answer, dict) else None
     typer.echo(f"{name}@{version} answers again." if version else f"The previous version of {name} answers again.")
+
+
+app.command("export")(export)
+app.command("card")(card)
+app.command("alias")(alias)
 
 
 def _when(seconds: float) -> str:

@@ -60,10 +60,12 @@ ENGINE_WAIT = _turn(
 )
 RETRIEVAL = _turn("retrieval_seconds", "Searches for passages.", "outcome", buckets=_STEP)
 ACTION = _turn("action_seconds", "Action calls that were sent.", "operation", "state", buckets=_STEP)
+ARM_TURNS = _turn("rollout_turns_total", "Turns in a rollout, by arm and how they ended.", "arm", "result")
+ARM_LATENCY = _turn("rollout_turn_seconds", "Whole turns in a rollout that ended well.", "arm", buckets=_LATENCY)
 
 TURNS = (
     SUCCESS, FAILURE, ABORTED, ENGINE_CALLS, PROMPT_TOKENS, CACHED_TOKENS, GENERATION_TOKENS,
-    FIRST_TOKEN, TOKEN_GAP, LATENCY, ENGINE_WAIT, RETRIEVAL, ACTION,
+    FIRST_TOKEN, TOKEN_GAP, LATENCY, ENGINE_WAIT, RETRIEVAL, ACTION, ARM_TURNS, ARM_LATENCY,
 )  # fmt: skip
 
 RESPONSES = Family(

@@ -65,6 +65,8 @@ class TurnMetrics:
         series.count(names.PROMPT_TOKENS, tokens["prompt_tokens"])
         series.count(names.GENERATION_TOKENS, tokens["completion_tokens"])
         series.count(names.CACHED_TOKENS, (tokens.get("prompt_tokens_details") or {}).get("cached_tokens", 0))
+        if record.answering is not None and record.answering.arm is not None:
+            _count_arm(series, record, record.answering.arm)
         if record.streamed:
             _count_stream(series, record)
         if record.retrieval_seconds is not None:
@@ -106,6 +108,14 @@ def _count_stream(series: _Series, record: TurnRecord) -> None:
         series.histogram(names.ENGINE_WAIT).observe(record.engine_wait)
     if record.gaps:
         series.histogram(names.TOKEN_GAP).observe_all(record.gaps)
+
+
+def _count_arm(series: _Series, record: TurnRecord, arm: str) -> None:
+    ended = record.error is None and not record.abandoned
+    result = (record.finish or "stop") if ended else ("aborted" if record.abandoned else "error")
+    series.count(names.ARM_TURNS, more=_more(arm=arm, result=result))
+    if ended:
+        series.histogram(names.ARM_LATENCY, _more(arm=arm)).observe(record.seconds)
 
 
 def _more(**labels: str) -> str:

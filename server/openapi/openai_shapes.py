@@ -168,6 +168,8 @@ class Block(Shape):
     conversation: str
     persona: AnsweringPersona
     adapter: str | None
+    arm: str | None
+    rollout: str | None
     retrieval: Literal["not_used", "found", "nothing_found", "unavailable"]
     query: SearchedQuery | None
     sources: list[Source]

@@ -15,14 +15,16 @@ from server.openapi import action_shapes as acts
 from server.openapi import key_shapes as keys
 from server.openapi import openai_shapes as v1
 from server.openapi import own_shapes as own
+from server.openapi import rollout_shapes as trial
 from server.openapi import upload_shapes as up
-from server.routes.adapters import RollbackBody, UseBody
+from server.routes.adapters import ApproveBody, RetireBody, RollbackBody, UseBody
 from server.routes.approvals import DecisionBody
 from server.routes.embeddings import EmbeddingRequest
 from server.routes.hooks import HookBody
 from server.routes.keys import KeyBody, LimitsBody
 from server.routes.knowledge import SearchBody
 from server.routes.oauth import ConnectBody
+from server.routes.rollouts import AdvanceBody, OutcomeBody, ReasonBody, RolloutBody
 from server.routes.shares import ShareBody
 from server.turn.request import ChatRequest
 from server.turn.version import PIN_HEADER
@@ -75,6 +77,7 @@ def _open(answer: type[BaseModel], body: type[BaseModel] | None = None) -> Opera
 
 
 _STORE = "/v1/vector_stores/{vector_store_id}"
+_ROLLOUT = "/api/rollouts/{rollout_id}"
 _SHARES = "/api/vector_stores/{vector_store_id}/shares"
 FILE_FORM: Mapping[str, object] = {
     "type": "object",
@@ -154,6 +157,19 @@ OPERATIONS: dict[str, Operation] = {
     "GET /api/adapters/{name}": Operation(own.AdapterShown, Scope.ADAPTERS),
     "POST /api/adapters/{name}/use": Operation(own.VersionShown, Scope.ADAPTERS, UseBody),
     "POST /api/adapters/{name}/rollback": Operation(own.VersionShown, Scope.ADAPTERS, RollbackBody),
+    "POST /api/adapters/{name}/versions/{number}/approve": Operation(
+        own.VersionShown, Scope.ADAPTERS, ApproveBody
+    ),
+    "POST /api/adapters/{name}/retire": Operation(trial.RetirementShown, Scope.ADAPTERS, RetireBody),
+    "GET /api/rollouts": Operation(trial.RolloutList, Scope.ADAPTERS),
+    "POST /api/rollouts": Operation(trial.RolloutShown, Scope.ADAPTERS, RolloutBody),
+    f"GET {_ROLLOUT}": Operation(trial.RolloutWhole, Scope.ADAPTERS),
+    f"GET {_ROLLOUT}/page": Operation("text/html", Scope.ADAPTERS),
+    f"POST {_ROLLOUT}/advance": Operation(trial.RolloutShown, Scope.ADAPTERS, AdvanceBody),
+    f"POST {_ROLLOUT}/pause": Operation(trial.RolloutShown, Scope.ADAPTERS, ReasonBody),
+    f"POST {_ROLLOUT}/resume": Operation(trial.RolloutShown, Scope.ADAPTERS, ReasonBody),
+    f"POST {_ROLLOUT}/stop": Operation(trial.RolloutShown, Scope.ADAPTERS, ReasonBody),
+    f"POST {_ROLLOUT}/outcomes": Operation(trial.OutcomeTaken, Scope.ADAPTERS, OutcomeBody),
     "GET /api/keys": Operation(keys.KeyList, Scope.ADMIN),
     "POST /api/keys": Operation(keys.KeyMade, Scope.ADMIN, KeyBody),
     "PATCH /api/keys/{name}": Operation(keys.KeyShown, Scope.ADMIN, LimitsBody),

@@ -99,6 +99,11 @@ class PersonaLibrary:
         """Return the personas that `principal` may use."""
         return tuple(persona for persona in self.personas if may_use(principal, persona))
 
+    def promotes(self, adapter: str) -> bool:
+        """Tell whether what passes its gate answers at once: all personas of an adapter must say so."""
+        said = {one.spec.model.promotion for one in self.personas if one.spec.model.adapter == adapter}
+        return said == {"automatic"}
+
     def reload(self) -> bool:
         """Read the folder again if its files changed; tell whether a new set serves. Blocking."""
         stamp = self._read_stamp()

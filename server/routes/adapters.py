@@ -7,12 +7,14 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from adapters.registry import Registry
+from adapters.retirement import WHOLE, Retirement
 from adapters.version import AdapterVersion
 from core.errors import NotFound
 from core.principal import Scope
 from server.access import KeyHolder
 from server.releases import AdapterReleases
 from server.requests import read_body
+from server.services import TheServices
 from server.wire import JsonResponse
 
 router = APIRouter()
@@ -25,6 +27,26 @@ class UseBody(BaseModel):
 
     version: int = Field(ge=1, le=999_999_999)
     override: bool = False
+    reason: str = Field("", max_length=1000)
+
+
+class ApproveBody(BaseModel):
+    """Why a version may go to users."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    override: bool = False
+    reason: str = Field("", max_length=1000)
+
+
+class RetireBody(BaseModel):
+    """From when on a version, or all of an adapter, answers no more."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    version: int | None = Field(None, ge=1, le=999_999_999, description="Of the adapter; without it, all of it.")
+    at: float = Field(ge=0, le=1e11, description="Seconds since the epoch.")
+    successor: str = Field("", max_length=128, description="What to use instead.")
     reason: str = Field("", max_length=1000)
 
 
@@ -94,19 +116,56 @@ async def use(request: Request, name: str, releases: TheReleases, principal: Key
     principal.require(Scope.ADAPTERS)
     body = await read_body(request, UseBody)
     if body.override:
-        principal.require(Scope.ADMIN)
+        principal.require(Scope.OVERRIDE)
     version = await releases.use(
         name, body.version, by=str(principal.id), reason=body.reason, override=body.override
     )
     return JsonResponse(shown(version))
 
 
+@router.post("/api/adapters/{name}/versions/{number}/approve")
+async def approve(
+    request: Request, name: str, number: int, registry: TheRegistry, principal: KeyHolder
+) -> Response:
+    """Let a version that the gate has let pass go to users; its author cannot."""
+    principal.require(Scope.ADAPTERS)
+    body = await read_body(request, ApproveBody)
+    if body.override:
+        principal.require(Scope.OVERRIDE)
+    by = str(principal.id)
+    approved = await anyio.to_thread.run_sync(
+        lambda: registry.approve(name, number, by=by, reason=body.reason, override=body.override)
+    )
+    return JsonResponse(shown(approved))
+
+
+@router.post("/api/adapters/{name}/retire")
+async def retire(
+    request: Request, name: str, registry: TheRegistry, releases: TheReleases, principal: KeyHolder
+) -> Response:
+    """Say from when on a version, or a whole adapter, answers 410; its files stay."""
+    principal.require(Scope.ADAPTERS)
+    body = await read_body(request, RetireBody)
+    end = Retirement(
+        name, body.version or WHOLE, body.at, body.successor, str(principal.id), body.reason, registry.now()
+    )
+    await anyio.to_thread.run_sync(registry.retire, end)
+    await releases.note_ends()
+    return JsonResponse({"name": name, "version": body.version, "at": body.at, "successor": body.successor})
+
+
 @router.post("/api/adapters/{name}/rollback")
-async def rollback(request: Request, name: str, releases: TheReleases, principal: KeyHolder) -> Response:
-    """Return to the version that answered before."""
+async def rollback(
+    request: Request, name: str, services: TheServices, releases: TheReleases, principal: KeyHolder
+) -> Response:
+    """Take back what was changed last: end the rollout that is under way, else return to the version before."""
     principal.require(Scope.ADAPTERS)
     body = await read_body(request, RollbackBody)
-    return JsonResponse(shown(await releases.rollback(name, by=str(principal.id), reason=body.reason)))
+    by, live = str(principal.id), releases.live(name)
+    if live is not None and services.rollouts is not None:
+        await services.rollouts.stop(live.rollout.id, by=by, reason=body.reason)
+        return JsonResponse(shown(releases.serving(name)))
+    return JsonResponse(shown(await releases.rollback(name, by=by, reason=body.reason)))
 
 
 def shown(version: AdapterVersion) -> dict[str, object]:

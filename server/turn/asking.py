@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from core.errors import Unavailable
 from core.ids import PersonaId, new_id
 from core.principal import Principal
+from server.engine_port import Who
 from server.served_base import is_served
 from server.services import Services
 from server.transcripts.transcript import Keep
@@ -15,6 +16,7 @@ from server.turn.content import TurnContent
 from server.turn.context import TurnContext, check_reserved, conversation_of
 from server.turn.record import TurnObserver, TurnRecord
 from server.turn.request import ChatRequest
+from server.turn.seen import Seen
 from server.turn.steps import Steps
 from server.turn.turn import ChatTurn
 from server.turn.usage import UsageSum
@@ -85,7 +87,10 @@ async def _context(
             "Set REPERTORY_BASE_MODEL, or change model.base in the persona.",
             code="base_model_differs",
         )
-    version = await version_for(persona, principal, services.releases, pin)
+    conversation, user = conversation_of(asked, persona, principal), asked.safety_identifier or asked.user
+    who = Who(f"{principal.id}|{user}" if user else None, conversation)
+    answering = await version_for(persona, principal, services.releases, pin, who)
+    version = answering.engine_name if answering else None
     limits, settings = persona.spec.model.limits, services.settings
     keep, steps = services.transcripts.keeps(persona.spec.transcripts), Steps()
     record = TurnRecord(
@@ -94,12 +99,14 @@ async def _context(
         persona=PersonaId(persona.id),
         revision=persona.revision,
         adapter=version,
-        conversation=conversation_of(asked, persona, principal),
+        conversation=conversation,
         streamed=bool(asked.stream),
         begun_at=services.clock(),
         usage=UsageSum(),
-        user=asked.safety_identifier or asked.user,
+        user=user,
         private=keep is Keep.OFF,
+        answering=answering,
+        seen=Seen() if answering is not None and answering.rollout is not None else None,
         content=TurnContent.of(asked, steps) if keep is Keep.CONTENT else None,
     )
     return TurnContext(

@@ -76,10 +76,13 @@ def repertory_block(
         }
         for number, passage in enumerate(passages, start=1)
     ]
+    answering = context.record.answering
     return {
         "conversation": context.conversation,
         "persona": {"id": context.persona.id, "revision": context.persona.revision},
         "adapter": context.adapter,
+        "arm": answering.arm if answering else None,
+        "rollout": answering.rollout if answering else None,
         **found,
         "sources": sources,
         "steps": [step.shown() for step in context.steps],

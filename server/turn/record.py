@@ -11,8 +11,9 @@ from typing import Protocol, TypeVar
 
 from core.errors import RepertoryError
 from core.ids import ConversationId, PersonaId, PrincipalId
-from server.engine_port import Usage
+from server.engine_port import Answering, Usage
 from server.turn.content import TurnContent
+from server.turn.seen import Seen
 from server.turn.usage import UsageSum
 
 Result = TypeVar("Result")
@@ -73,6 +74,8 @@ class TurnRecord:
         abandoned: the client left before the end.
         private: the persona keeps its turns out of transcripts.
         content: the texts, where the operator opted in to keep them.
+        answering: what answers, with its part in a rollout.
+        seen: the answer itself, for as long as the turn lasts, where a rollout looks at it.
         seconds: duration of the whole turn.
         watcher: sees the steps as they happen, where the turn is traced.
     """
@@ -100,6 +103,8 @@ class TurnRecord:
     abandoned: bool = False
     private: bool = False
     content: TurnContent | None = None
+    answering: Answering | None = None
+    seen: Seen | None = None
     seconds: float = 0.0
     watcher: TurnWatcher | None = None
     _asked: float = 0.0
@@ -108,6 +113,8 @@ class TurnRecord:
     def engine_asked(self) -> None:
         """Note that a call to the engine goes out."""
         self.usage.started()
+        if self.seen is not None:
+            self.seen.begin()
         self._asked = time.monotonic()
         self.engine_wait = None
         if self.watcher is not None:

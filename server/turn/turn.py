@@ -75,6 +75,8 @@ class ChatTurn:
             completion = await self._services.engine.chat(self._context.engine_model, self._payload(messages))
             record.engine_answers()
             record.usage.add(completion.get("usage"))
+            if record.seen is not None:
+                record.seen.add(completion["choices"][0].get("message", Message()))
             step = await self._native_step(completion["choices"][0]) if self._native else None
             if step is None:
                 return await self._whole(plan, completion["choices"])
@@ -126,6 +128,8 @@ class ChatTurn:
                         delta = choice.get("delta", Message())
                         if delta.get("content") or delta.get("tool_calls"):
                             record.token()
+                            if record.seen is not None and choice["index"] == 0:
+                                record.seen.add(delta)
                         if self._native:
                             calls.add(delta.get("tool_calls") or [])
                             text += delta.get("content") or ""
@@ -254,6 +258,8 @@ class ChatTurn:
         payload.update(tools)
         if self._salt is not None:
             payload["cache_salt"] = self._salt
+        if self._context.record.seen is not None:
+            self._context.record.seen.payload = payload
         return payload
 
     async def _whole(self, plan: Plan, upstream: list[Choice]) -> Frame:
@@ -291,6 +297,7 @@ class ChatTurn:
 
     def _fixed_message(self, text: str) -> Message:
         """Return an answer of the server's own; where JSON is asked for, that is a refusal in words."""
+        self._context.record.seen = None  # no version is to blame for it, or to be praised
         if not self._context.request.wants_json:
             return Message(content=text)
         if (kept := self._context.record.answer(0)) is not None:

@@ -2,21 +2,24 @@
 
 from core.errors import InvalidRequest
 from core.principal import Principal, Scope
-from server.engine_port import Releases
+from server.engine_port import Answering, Releases, Who
 from server.personas.loader import Persona
 
 PIN_HEADER = "X-Repertory-Adapter-Version"
 _MOST_DIGITS = 9
 
 
-async def version_for(persona: Persona, principal: Principal, releases: Releases, pin: str | None) -> str | None:
-    """Return the engine name of the version that answers, or None for the base model.
+async def version_for(
+    persona: Persona, principal: Principal, releases: Releases, pin: str | None, who: Who
+) -> Answering | None:
+    """Return the version that answers, or None for the base model.
 
     Args:
         persona: who answers.
         principal: who asks; a pin needs the scope `adapters`.
         releases: knows the versions.
         pin: value of the header, where the request has it.
+        who: is answered, for rollouts.
 
     Raises:
         PermissionDenied: the caller may not pin.
@@ -26,7 +29,7 @@ async def version_for(persona: Persona, principal: Principal, releases: Releases
     """
     adapter = persona.spec.model.adapter
     if pin is None:
-        return releases.resolve(adapter) if adapter else None
+        return releases.answering(adapter, who) if adapter else None
     principal.require(Scope.ADAPTERS)
     if adapter is None:
         raise InvalidRequest(
@@ -40,4 +43,4 @@ async def version_for(persona: Persona, principal: Principal, releases: Releases
             code="invalid_value",
             param=PIN_HEADER,
         )
-    return await releases.pinned(adapter, int(pin))
+    return Answering(await releases.pinned(adapter, int(pin)))

@@ -52,3 +52,28 @@ def test_a_training_above_the_servable_rank_is_refused_before_it_starts(run: Run
     outcome = run("adapter", "train", str(dataset), "--name", "coach", "--rank", "64")
     assert outcome.code == 1
     assert "Rank 64 is over the 16" in outcome.err
+
+
+def test_a_version_is_exported_and_taken_in_under_another_name(run: Run, folder: Path, tmp_path: Path) -> None:
+    run("adapter", "import", str(folder), "--name", "coach")
+    archive = str(tmp_path / "coach.tar")
+    assert run("adapter", "export", "coach@latest", archive).out == f"Wrote coach@1 to {archive}.\n"
+    assert run("adapter", "export", "coach@1", archive).code == 2  # nothing is overwritten
+    assert run("adapter", "import", archive, "--name", "mentor").out.startswith("Imported mentor@1.")
+    assert run("adapter", "import", archive).out.startswith("Imported coach@1.")
+    assert run("adapter", "import", str(folder)).code == 2
+
+
+def test_a_card_is_shown_with_what_was_said_of_it(run: Run, folder: Path) -> None:
+    run("adapter", "import", str(folder), "--name", "coach")
+    shown = run("adapter", "card", "coach@1", "--intended-use", "for coaches", "--review-on", "2027-01-31")
+    assert shown.code == 0, shown.err
+    assert "for coaches" in shown.out
+    assert json.loads(run("adapter", "card", "coach@1", "--json").out)["review_on"] == "2027-01-31"
+
+
+def test_an_alias_is_given_shown_and_taken_away(run: Run, folder: Path) -> None:
+    run("adapter", "import", str(folder), "--name", "coach")
+    assert json.loads(run("adapter", "alias", "coach", "gold", "1", "--json").out) == {"gold": 1, "latest": 1}
+    assert "for coaches" not in run("adapter", "card", "coach@gold").out
+    assert json.loads(run("adapter", "alias", "coach", "gold", "--json").out) == {"latest": 1}

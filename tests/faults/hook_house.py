@@ -21,8 +21,8 @@ from core.ids import PrincipalId
 from core.principal import Principal, Scope
 from server.app import create_app
 from server.assembly import assemble
-from server.engine_port import Choice, Frame, Message, Payload, Readiness
-from server.hooks.answering import Answering
+from server.engine_port import Answering, Choice, Frame, Message, Payload, Readiness, Who
+from server.hooks.answering import Answering as HookAnswering
 from server.hooks.job import CallbackState, JobState
 from server.hooks.signature import SIGNATURE, TIMESTAMP, signed
 from server.settings import Settings
@@ -86,6 +86,9 @@ class _NoReleases:
     def resolve(self, adapter: str) -> str:
         raise AssertionError("no persona here has an adapter")
 
+    def answering(self, adapter: str, who: Who) -> Answering:
+        return Answering(self.resolve(adapter))
+
     async def pinned(self, adapter: str, version: int) -> str:
         raise AssertionError("nobody pins a version here")
 
@@ -130,7 +133,7 @@ class HookHouse:
         """Run receiver and worker; yield a client of the routes."""
         with running_receiver(self._port, self._noted):
             async with anyio.create_task_group() as group:
-                group.start_soon(self.services.hooks.run, Answering(self.services))
+                group.start_soon(self.services.hooks.run, HookAnswering(self.services))
                 transport = httpx.ASGITransport(create_app(self.services))
                 async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as client:
                     yield client

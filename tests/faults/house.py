@@ -22,7 +22,7 @@ from retrieval.records import Vectors
 from server.app import create_app
 from server.assembly import assemble
 from server.engine.client import EngineClient
-from server.engine_port import Readiness
+from server.engine_port import Answering, Readiness, Who
 from server.settings import Settings
 from tests.fakes.embedder import WordEmbedder
 
@@ -81,6 +81,9 @@ class _NoReleases:
 
     def resolve(self, adapter: str) -> str:
         raise Unavailable(f"There is no adapter {adapter!r}.")
+
+    def answering(self, adapter: str, who: Who) -> Answering:
+        return Answering(self.resolve(adapter))
 
     async def pinned(self, adapter: str, version: int) -> str:
         raise NotFound(f"There is no version {version} of {adapter!r}.")

@@ -135,6 +135,25 @@ OF_HOOKS = [
 ]
 
 
+OF_ROLLOUTS = [
+    ("rollouts", "UPDATE adapter_versions", 2, "a version is approved, nobody wrote down by whom"),
+    ("rollouts", "INSERT adapter_rollouts", 1, "a version is in shadow, its rollout is not begun"),
+    ("rollouts", "INSERT adapter_rollout_steps", 1, "a rollout is begun, nobody wrote down by whom"),
+    ("rollouts", "COMMIT", 6, "a start is written, not committed"),
+    ("rollouts", "UPDATE adapter_rollouts", 1, "a version is in the canary, its rollout is still in shadow"),
+    ("rollouts", "UPDATE adapter_rollouts", 2, "a rollout is about to go on"),
+    ("rollouts", "INSERT adapter_rollout_steps", 3, "it has gone on, nobody wrote down by whom"),
+    ("rollouts", "INSERT adapter_rollout_units", 1, "turns are written, who was met is not"),
+    ("rollouts", "UPDATE adapter_rollouts", 3, "a version is rolled back, its rollout has not ended"),
+    ("rollouts", "INSERT adapter_rollout_steps", 4, "a stop is written, not by whom"),
+    ("rollouts", "INSERT adapter_production", 2, "a version follows another, the pointer does not move yet"),
+    ("rollouts", "UPDATE adapter_rollouts", 6, "the pointer has moved, the rollout has not ended"),
+    ("rollouts", "INSERT adapter_rollout_steps", 8, "a rollout has ended well, nobody wrote down by whom"),
+    ("rollouts", "UPDATE adapter_versions", 12, "a rollback begins"),
+    ("rollouts", "INSERT adapter_production", 3, "a rollback is written, the pointer does not move yet"),
+]
+
+
 @pytest.fixture(scope="module")
 def killer(tmp_path_factory: pytest.TempPathFactory) -> Killer:
     return Killer(tmp_path_factory.mktemp("kills"))
@@ -160,6 +179,15 @@ def test_a_kill_at_a_named_step_loses_no_document_and_leaves_no_ghost(
     ("story", "step", "time"), [pytest.param(*named[:3], id=f"{named[0]}: {named[3]}") for named in OF_HOOKS]
 )
 def test_a_kill_at_a_named_step_of_a_hook_answers_and_tells_each_question_once(
+    killer: Killer, story: str, step: str, time: int
+) -> None:
+    killer.kill(story, (step, time))
+
+
+@pytest.mark.parametrize(
+    ("story", "step", "time"), [pytest.param(*named[:3], id=f"{named[0]}: {named[3]}") for named in OF_ROLLOUTS]
+)
+def test_a_kill_at_a_named_step_of_a_rollout_never_leaves_two_answers_to_which_version(
     killer: Killer, story: str, step: str, time: int
 ) -> None:
     killer.kill(story, (step, time))

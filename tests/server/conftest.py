@@ -22,7 +22,7 @@ from retrieval.records import Vectors
 from server.app import create_app
 from server.assembly import assemble
 from server.engine.client import EngineClient
-from server.engine_port import Readiness
+from server.engine_port import Answering, Readiness, Who
 from server.migrations.tables import ALL
 from server.services import Services
 from server.settings import Settings
@@ -85,6 +85,9 @@ class FixedReleases:
                 f"The adapter {adapter!r} cannot be served: it was not imported.", code="adapter_unavailable"
             )
         return self.versions[adapter]
+
+    def answering(self, adapter: str, who: Who) -> Answering:
+        return Answering(self.resolve(adapter))
 
     async def pinned(self, adapter: str, version: int) -> str:
         if version > int(self.versions[adapter].partition("@")[2]):

@@ -17,7 +17,8 @@ from core.database import Database
 from core.principal import Scope
 from server.app import create_app
 from server.releases import AdapterReleases
-from server.routes import adapters
+from server.rollouts.conduct import conduct_of
+from server.routes import adapters, rollouts
 from tests.server.conftest import Gateway, Start
 
 pytestmark = pytest.mark.anyio
@@ -35,6 +36,7 @@ class Open(Enum):
 
 STORE = "/v1/vector_stores/{vector_store_id}"
 SHARES = "/api/vector_stores/{vector_store_id}/shares"
+ROLLOUT = "/api/rollouts/{rollout_id}"
 READS = (Scope.CHAT, Scope.KNOWLEDGE)
 RULES: dict[tuple[str, str], Scope | Open | tuple[Scope, ...]] = {
     ("GET", "/livez"): Open.ANYONE,
@@ -93,6 +95,17 @@ RULES: dict[tuple[str, str], Scope | Open | tuple[Scope, ...]] = {
     ("GET", "/api/adapters/{name}"): Scope.ADAPTERS,
     ("POST", "/api/adapters/{name}/use"): Scope.ADAPTERS,
     ("POST", "/api/adapters/{name}/rollback"): Scope.ADAPTERS,
+    ("POST", "/api/adapters/{name}/versions/{number}/approve"): Scope.ADAPTERS,
+    ("POST", "/api/adapters/{name}/retire"): Scope.ADAPTERS,
+    ("GET", "/api/rollouts"): Scope.ADAPTERS,
+    ("POST", "/api/rollouts"): Scope.ADAPTERS,
+    ("GET", ROLLOUT): Scope.ADAPTERS,
+    ("GET", f"{ROLLOUT}/page"): Scope.ADAPTERS,
+    ("POST", f"{ROLLOUT}/advance"): Scope.ADAPTERS,
+    ("POST", f"{ROLLOUT}/pause"): Scope.ADAPTERS,
+    ("POST", f"{ROLLOUT}/resume"): Scope.ADAPTERS,
+    ("POST", f"{ROLLOUT}/stop"): Scope.ADAPTERS,
+    ("POST", f"{ROLLOUT}/outcomes"): Scope.ADAPTERS,
     ("GET", "/api/transcripts"): Scope.CHAT,
     ("GET", "/api/transcripts/{transcript_id}"): Scope.CHAT,
     ("DELETE", "/api/transcripts"): Scope.CHAT,
@@ -112,9 +125,12 @@ def whole(gateway: Gateway, tmp_path: Path) -> FastAPI:
     def base() -> BaseModel:
         raise AssertionError("no test of rights loads a model")
 
-    registry = Registry(Database(tmp_path / "repertory.db"), tmp_path / "adapters")
-    services = replace(gateway.services, releases=AdapterReleases(registry, base))
-    app = create_app(services, routers=[adapters.router])
+    database = Database(tmp_path / "repertory.db")
+    registry = Registry(database, tmp_path / "adapters")
+    releases = AdapterReleases(registry, base)
+    conduct = conduct_of(database, registry, releases)
+    services = replace(gateway.services, releases=releases, rollouts=conduct)
+    app = create_app(services, routers=[adapters.router, rollouts.router])
     app.state.registry = registry
     return app
 

@@ -14,7 +14,8 @@ from adapters.tables import metadata as adapter_tables
 from core.database import Database
 from server.app import create_app
 from server.releases import AdapterReleases
-from server.routes import adapters
+from server.rollouts.conduct import conduct_of
+from server.routes import adapters, rollouts
 from tests.adapters.tiny import make_adapter, make_base
 from tests.fakes.crm import Crm
 from tests.fakes.mcp_server import running_mcp
@@ -87,7 +88,9 @@ async def _with_adapters(gateway: Gateway, folder: Path) -> AsyncIterator[Gatewa
         base = BaseModel.load(make_base(folder / "base"))
         registry = Registry(database, folder / "adapters")
         registry.import_folder(make_adapter(folder / "adapter"), "coach", base=base, limits=ImportLimits())
-        services = replace(gateway.services, releases=AdapterReleases(registry, lambda: base))
-        app = create_app(services, routers=[adapters.router])
+        releases = AdapterReleases(registry, lambda: base)
+        conduct = conduct_of(database, registry, releases)
+        services = replace(gateway.services, releases=releases, rollouts=conduct)
+        app = create_app(services, routers=[adapters.router, rollouts.router])
         app.state.registry = registry
         yield replace(gateway, app=app, services=services)

@@ -16,11 +16,17 @@ from fastapi.routing import APIRoute
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
+from adapters.base import BaseModel
+from adapters.inspection import ImportLimits
+from adapters.rollouts.course import Turn
+from adapters.rollouts.plan import Arm, Plan
+from adapters.rollouts.tally import Fault
 from core.principal import Scope
 from server.app import create_app
 from server.hooks.signature import SIGNATURE, TIMESTAMP, signed
 from server.openapi import document_of
 from server.openapi.operations import OPERATIONS
+from tests.adapters.tiny import make_adapter
 from tests.fakes.crm import Crm
 from tests.fakes.engine import Reply
 from tests.server.conftest import Gateway, Start
@@ -82,7 +88,7 @@ async def test_the_misfit_finder_notices_a_key_too_many_and_one_too_few(surface:
     assert surface.misfits({"id": "a"}, schema)
 
 
-async def test_every_answer_fits_the_document(surface: Surface) -> None:
+async def test_every_answer_fits_the_document(surface: Surface, tmp_path: Path) -> None:
     gateway, document = surface.gateway, surface.document
     gateway.engine.will("It opens at nine [1].", "look_up", '{"who": "Ada"}', "Yes.", "remove", '{"contact": "7"}')
     ask = "POST /v1/chat/completions"
@@ -139,6 +145,7 @@ async def test_every_answer_fits_the_document(surface: Surface) -> None:
         assert (await call("POST /api/mcp/servers/{name}/accept", name="notes"))["tools"]
         assert (await call("GET /api/adapters"))["data"]
         await call("GET /api/adapters/{name}", name="coach")
+        await _use_rollouts(call, gateway, tmp_path)
         assert "secret" in await call("POST /api/keys", {"name": "made", "scopes": ["chat"]})
         await call("PATCH /api/keys/{name}", {"tokens_per_day": 5}, name="made")
         await call("GET /api/keys")
@@ -148,9 +155,40 @@ async def test_every_answer_fits_the_document(surface: Surface) -> None:
         await call("GET /api/transcripts/{transcript_id}", transcript_id=turns[0]["id"])
         await call("DELETE /api/transcripts", conversation=turns[0]["conversation"])
     adapters = "/api/adapters/{name}"
-    need_a_running_engine = {f"POST {adapters}/use", f"POST {adapters}/rollback", "GET /metrics/engine/{number}"}
+    need_a_running_engine = {
+        f"POST {adapters}/use",
+        f"POST {adapters}/rollback",
+        "POST /api/rollouts",
+        "GET /metrics/engine/{number}",
+    }
     assert set(seen) == set(OPERATIONS) - need_a_running_engine
     assert document["paths"]["/v1/chat/completions"]["post"]["requestBody"]["required"]
+
+
+async def _use_rollouts(call: Callable[..., Awaitable[dict[str, Any]]], gateway: Gateway, folder: Path) -> None:
+    """Ask every address of rollouts, over one that was begun without an engine."""
+    registry, conduct = gateway.app.state.registry, gateway.services.rollouts
+    assert conduct is not None
+    base = BaseModel.load(folder / "base")
+    registry.import_folder(make_adapter(folder / "second", seed=1), "coach", base=base, limits=ImportLimits())
+    approve = "POST /api/adapters/{name}/versions/{number}/approve"
+    past = {"override": True, "reason": "for the document"}
+    assert (await call(approve, past, name="coach", number="2"))["state"] == "approved"
+    registry.promote("coach", 1, by="ann", reason="for the document", override=True)
+    rollout = conduct.rollouts.start("coach", 2, stage="shadow", plan=Plan(), by="ann").id
+    here, path = {"rollout_id": rollout}, "/api/rollouts/{rollout_id}"
+    assert (await call("GET /api/rollouts"))["data"]
+    await call(f"POST {path}/pause", {"reason": "lunch"}, **here)
+    await call(f"POST {path}/resume", {}, **here)
+    assert (await call(f"POST {path}/advance", {"to": "50"}, **here))["share"] == 0.5
+    turn = Turn(rollout, "chatcmpl-1", Arm.CANARY, "u", "50", Fault.NONE, 0.5, 0.0)
+    conduct.observations.add([turn])
+    assert (await call(f"POST {path}/outcomes", {"response": "chatcmpl-1", "outcome": 1}, **here))["taken"]
+    assert (await call(f"GET {path}", **here))["arms"]["canary"]["good"] == 1
+    await call(f"GET {path}/page", **here)
+    assert (await call(f"POST {path}/stop", {"reason": "seen"}, **here))["state"] == "stopped"
+    end = {"version": 2, "at": 4e9, "successor": "coach@1"}
+    await call("POST /api/adapters/{name}/retire", end, name="coach")
 
 
 async def _use_connections(call: Callable[..., Awaitable[dict[str, Any]]]) -> None:

@@ -1,5 +1,6 @@
 """States follow the table and nothing else; production is moved by one hand at a time."""
 
+import re
 import threading
 from pathlib import Path
 
@@ -8,6 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters import BaseModel, Registry, TransitionRefused, VersionState, tables
+from adapters.retirement import AdapterRetired, Retirement
+from adapters.states import COMMAND_LINE
 from adapters.version import TRANSITIONS, Road
 from core.database import Database
 from core.errors import NotFound, PermissionDenied
@@ -34,11 +37,13 @@ def step(registry: Registry, *states: VersionState, version: int = 1) -> None:
 
 
 def test_a_version_goes_all_the_way_through_the_gate_without_an_override(three: Registry) -> None:
-    step(three, S.EVALUATED, S.CANDIDATE, S.SHADOW, S.CANARY, S.PRODUCTION)
+    step(three, S.EVALUATED, S.CANDIDATE)
+    three.approve("coach", 1, by="bob")
+    step(three, S.SHADOW, S.CANARY, S.PRODUCTION)
     production = three.production("coach")
     assert production is not None
     assert (production.version, production.state) == (1, S.PRODUCTION)
-    assert [entry.override for entry in three.history("coach") if entry.version == 1] == [False] * 6
+    assert [entry.override for entry in three.history("coach") if entry.version == 1] == [False] * 7
 
 
 def test_an_ungated_version_needs_an_override_with_a_reason_and_both_are_recorded(three: Registry) -> None:
@@ -115,7 +120,9 @@ def test_the_table_of_transitions_is_the_one_that_was_agreed() -> None:
         ("trained", "evaluated"),
         ("evaluated", "candidate"),
         ("evaluated", "rejected"),
-        ("candidate", "shadow"),
+        ("approved", "shadow"),
+        ("approved", "canary"),
+        ("approved", "production"),
         ("shadow", "canary"),
         ("canary", "production"),
         ("production", "retired"),
@@ -123,6 +130,49 @@ def test_the_table_of_transitions_is_the_one_that_was_agreed() -> None:
         ("canary", "rolled_back"),
         ("production", "rolled_back"),
     }
+    approvals = {pair for pair, road in TRANSITIONS.items() if road is Road.APPROVAL}
+    assert approvals == {(S.CANDIDATE, S.APPROVED)}
+
+
+def test_a_version_is_approved_by_someone_other_than_its_author(three: Registry) -> None:
+    step(three, S.EVALUATED, S.CANDIDATE)
+    with pytest.raises(PermissionDenied) as refusal:
+        three.approve("coach", 1, by="import")
+    assert refusal.value.code == "approval_by_author"
+    assert three.approve("coach", 1, by="bob", reason="reads well").state is S.APPROVED
+    last = three.history("coach")[-1]
+    assert (last.by, last.reason, last.override) == ("bob", "reads well", False)
+
+
+def test_whoever_made_it_on_the_server_is_not_told_apart_from_the_first_admin_key(
+    registry: Registry, base: BaseModel, tmp_path: Path
+) -> None:
+    registry.import_folder(make_adapter(tmp_path / "one"), "coach", base=base, limits=LIMITS, by=COMMAND_LINE)
+    step(registry, S.EVALUATED, S.CANDIDATE)
+    with pytest.raises(PermissionDenied):
+        registry.approve("coach", 1, by="key:admin")
+    registry.approve("coach", 1, by="key:admin", reason="nobody else is here", override=True)
+    assert registry.history("coach")[-1].override is True
+
+
+def test_what_no_evaluation_let_pass_is_approved_only_by_an_override_with_a_reason(three: Registry) -> None:
+    with pytest.raises(PermissionDenied) as refusal:
+        three.approve("coach", 1, by="bob", reason="I like it")
+    assert refusal.value.code == "override_needed"
+    assert three.approve("coach", 1, by="bob", reason="I like it", override=True).state is S.APPROVED
+
+
+def test_a_version_answers_no_more_after_its_date_and_names_its_successor(three: Registry) -> None:
+    use(three, 1)
+    use(three, 2)
+    with pytest.raises(TransitionRefused, match="answers users now"):
+        three.retire(Retirement("coach", 2, 0.0, "coach@3", "ann", "old", 0.0))
+    three.retire(Retirement("coach", 1, 0.0, "coach@2", "ann", "old", 0.0))
+    with pytest.raises(AdapterRetired, match="Use 'coach@2' instead"):
+        use(three, 1)
+    with pytest.raises(AdapterRetired):
+        three.rollback("coach", by="ann")
+    assert three.path("coach", 1).is_dir()
 
 
 def test_two_hands_at_once_leave_one_version_in_production(three: Registry, database: Database) -> None:
@@ -181,3 +231,9 @@ def _forget(database: Database) -> None:
         connection.execute(tables.production.delete())
         connection.execute(tables.transitions.delete())
         connection.execute(tables.versions.update().values(state=S.TRAINED.value))
+
+
+def test_the_document_shows_the_table_of_transitions() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "rollout.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \| `(\w+)` \|", page, re.MULTILINE)
+    assert rows == [(before.value, after.value, road.value) for (before, after), road in TRANSITIONS.items()]

@@ -1,0 +1,117 @@
+"""Shapes of answers about rollouts, approvals and retirements."""
+
+from typing import Literal
+
+from server.openapi.shape import Shape
+
+_State = Literal["running", "paused", "promoted", "stopped", "broken_off"]
+_Stage = Literal["shadow", "1", "5", "25", "50", "100", "production"]
+
+
+class StopsShown(Shape):
+    """What ends a rollout at once."""
+
+    turns: int
+    window: int
+    errors: float
+    empty: float
+    truncated: float
+    repeated: float
+    latency: float
+    unsafe: int
+
+
+class PlanShown(Shape):
+    """How a rollout goes."""
+
+    unit: Literal["user", "conversation"]
+    metric: Literal["faults", "outcome"]
+    alpha: float
+    tau: float
+    most: int
+    stops: StopsShown
+
+
+class RolloutShown(Shape):
+    """A version on its way to users."""
+
+    id: str
+    object: Literal["rollout"]
+    adapter: str
+    version: int
+    baseline: int
+    state: _State
+    stage: _Stage
+    next: _Stage | None
+    share: float
+    plan: PlanShown
+    started_at: float
+    ended_at: float | None
+
+
+class RolloutList(Shape):
+    """All rollouts."""
+
+    object: Literal["list"]
+    data: list[RolloutShown]
+
+
+class ArmShown(Shape):
+    """What one arm of a rollout came to."""
+
+    units: int
+    turns: int
+    faults: dict[str, int]
+    unsafe: int
+    good: int
+    bad: int
+    p95_seconds: float | None
+
+
+class TestShown(Shape):
+    """The state of the sequential test; each point is pairs, p and difference."""
+
+    finding: Literal["running", "better", "worse", "no_difference", "void"]
+    p: float
+    difference: float
+    pairs: int
+    most: int
+    ratio_p: float
+    points: list[list[float]]
+
+
+class RolloutStepShown(Shape):
+    """One thing that was done with a rollout."""
+
+    did: str
+    stage: _Stage
+    by: str
+    reason: str
+    at: float
+
+
+class RolloutWhole(RolloutShown):
+    """A rollout with all that is known of it."""
+
+    arms: dict[str, ArmShown]
+    test: TestShown
+    similarity: float | None
+    unasked: int
+    steps: list[RolloutStepShown]
+
+
+class OutcomeTaken(Shape):
+    """What was said of an answer is kept, or something was said before."""
+
+    object: Literal["rollout.outcome"]
+    response: str
+    taken: bool
+
+
+class RetirementShown(Shape):
+    """From when on a version, or a whole adapter, answers no more."""
+
+    name: str
+    version: int | None
+    at: float
+    successor: str
