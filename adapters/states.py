@@ -23,7 +23,7 @@ class States:
     """Moves versions through their states."""
 
     def __init__(self, database: Database, store: AdapterStore, clock: Clock) -> None:
-        self._database = database
+        self.database = self._database = database
         self._store = store
         self._clock = clock
         self.record = Record(store, clock)

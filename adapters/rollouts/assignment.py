@@ -9,18 +9,15 @@ import hashlib
 from adapters.rollouts.plan import Arm
 
 _RANGE = float(1 << 64)
-_UNIT_BYTES = 16
 
 
-def bucket(rollout: str, salt: str, unit: str) -> float:
-    """Return a unit's number in [0, 1): the first 8 bytes of a SHA-256, as a share of their range."""
+def drawn(rollout: str, salt: str, unit: str) -> tuple[float, str]:
+    """Return a unit's number in [0, 1), and what is kept of the unit, from which nobody can tell who it is.
+
+    The number is the first 8 bytes of a SHA-256, as a share of their range; what is kept are the 16 after them.
+    """
     digest = hashlib.sha256(f"{rollout}|{salt}|{unit}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") / _RANGE
-
-
-def masked(rollout: str, salt: str, unit: str) -> str:
-    """Return what is kept of a unit, from which nobody can tell who it is."""
-    return hashlib.sha256(f"{salt}|{rollout}|{unit}".encode()).hexdigest()[: 2 * _UNIT_BYTES]
+    return int.from_bytes(digest[:8], "big") / _RANGE, digest[8:24].hex()
 
 
 def arm_of(number: float, share: float) -> Arm:

@@ -17,7 +17,7 @@ from server.openapi import openai_shapes as v1
 from server.openapi import own_shapes as own
 from server.openapi import rollout_shapes as trial
 from server.openapi import upload_shapes as up
-from server.routes.adapters import ApproveBody, RetireBody, RollbackBody, UseBody
+from server.routes.adapters import ApproveBody, CardBody, RetireBody, RollbackBody, UseBody
 from server.routes.approvals import DecisionBody
 from server.routes.embeddings import EmbeddingRequest
 from server.routes.hooks import HookBody
@@ -160,6 +160,8 @@ OPERATIONS: dict[str, Operation] = {
     "POST /api/adapters/{name}/versions/{number}/approve": Operation(
         own.VersionShown, Scope.ADAPTERS, ApproveBody
     ),
+    "GET /api/adapters/{name}/versions/{number}/card": Operation(trial.CardShown, Scope.ADAPTERS),
+    "POST /api/adapters/{name}/versions/{number}/card": Operation(trial.CardShown, Scope.ADAPTERS, CardBody),
     "POST /api/adapters/{name}/retire": Operation(trial.RetirementShown, Scope.ADAPTERS, RetireBody),
     "GET /api/rollouts": Operation(trial.RolloutList, Scope.ADAPTERS),
     "POST /api/rollouts": Operation(trial.RolloutShown, Scope.ADAPTERS, RolloutBody),

@@ -175,11 +175,22 @@ class StepShown(Shape):
     at: float
 
 
+class EndShown(Shape):
+    """When a version, or where none is named the whole adapter, answers no more."""
+
+    version: int | None
+    at: float
+    successor: str
+    by: str
+
+
 class AdapterShown(Shape):
     """The versions of one adapter, and what was done with them."""
 
     name: str
     versions: list[VersionShown]
+    aliases: dict[str, int]
+    retirements: list[EndShown]
     history: list[StepShown]
 
 

@@ -1,7 +1,9 @@
-"""Shapes of answers about rollouts, approvals and retirements."""
+"""Shapes of answers about rollouts, retirements and model cards."""
 
 from typing import Literal
 
+from adapters.version import VersionState
+from server.openapi.openai_shapes import JsonObject
 from server.openapi.shape import Shape
 
 _State = Literal["running", "paused", "promoted", "stopped", "broken_off"]
@@ -114,4 +116,51 @@ class RetirementShown(Shape):
     name: str
     version: int | None
     at: float
+    successor: str
+
+
+class CardBase(Shape):
+    """The base model of a version."""
+
+    name: str | None
+    fingerprint: str
+
+
+class CardLineage(Shape):
+    """What a version comes from."""
+
+    parent: int | None
+    data_sha256: str | None
+    job: str | None
+
+
+class CardMetric(Shape):
+    """What an evaluation or a gate said."""
+
+    state: VersionState
+    said: str
+    by: str
+    at: float
+
+
+class CardShown(Shape):
+    """The model card of a version."""
+
+    name: str
+    version: int
+    state: VersionState
+    digest: str
+    intended_use: str
+    limits: str
+    contact: str
+    review_on: str
+    base: CardBase
+    data: JsonObject | None
+    training: JsonObject | None
+    lineage: CardLineage
+    metrics: list[CardMetric]
+    author: str
+    created_at: float
+    warnings: list[str]
+    retire_by: float | None
     successor: str

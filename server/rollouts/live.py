@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 
-from adapters.rollouts.assignment import arm_of, bucket, masked
+from adapters.rollouts.assignment import arm_of, drawn
 from adapters.rollouts.course import Course
 from adapters.rollouts.plan import SHADOW, Arm
 from adapters.rollouts.rollout import Rollout
@@ -59,13 +59,12 @@ class LiveRollout:
         """
         rollout = self.rollout
         unit = who.user if who.user and rollout.plan.unit == "user" else who.conversation
-        if self.shadows:
-            return Answering(current, Arm.CONTROL.value, rollout.id, masked(rollout.id, rollout.salt, unit))
         share = 0.0 if self.cut or self.refused else rollout.share
-        if not share:
+        if not (share or self.shadows):
             return Answering(current)
-        arm = arm_of(bucket(rollout.id, rollout.salt, unit), share)
+        number, masked = drawn(rollout.id, rollout.salt, unit)
+        arm = arm_of(number, share) if share else Arm.CONTROL
         if arm is Arm.CANARY and met == current:  # what production has begun, production ends
             arm = Arm.PRODUCTION
         name = rollout.candidate if arm is Arm.CANARY else current
-        return Answering(name, arm.value, rollout.id, masked(rollout.id, rollout.salt, unit))
+        return Answering(name, arm.value, rollout.id, masked)

@@ -6,6 +6,7 @@ import anyio
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from adapters.papers import Papers
 from adapters.registry import Registry
 from adapters.retirement import WHOLE, Retirement
 from adapters.version import AdapterVersion
@@ -18,6 +19,7 @@ from server.services import TheServices
 from server.wire import JsonResponse
 
 router = APIRouter()
+_MOST_DIGITS = 9
 
 
 class UseBody(BaseModel):
@@ -48,6 +50,17 @@ class RetireBody(BaseModel):
     at: float = Field(ge=0, le=1e11, description="Seconds since the epoch.")
     successor: str = Field("", max_length=128, description="What to use instead.")
     reason: str = Field("", max_length=1000)
+
+
+class CardBody(BaseModel):
+    """What people say of a version on its model card; what is left out stays."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    intended_use: str | None = Field(None, max_length=4000)
+    limits: str | None = Field(None, max_length=4000)
+    contact: str | None = Field(None, max_length=4000)
+    review_on: str | None = Field(None, max_length=10, description="An ISO date.")
 
 
 class RollbackBody(BaseModel):
@@ -90,10 +103,17 @@ async def show_adapter(name: str, registry: TheRegistry, principal: KeyHolder) -
     if not versions:
         raise NotFound(f"There is no adapter {name!r}. `repertory adapter list` shows what there is.")
     history = await anyio.to_thread.run_sync(registry.history, name)
+    ends = await anyio.to_thread.run_sync(registry.ends, name)
+    aliases = await anyio.to_thread.run_sync(papers_of(registry).aliases, name)
     return JsonResponse(
         {
             "name": name,
             "versions": [shown(version) for version in versions],
+            "aliases": aliases,
+            "retirements": [
+                {"version": end.version or None, "at": end.at, "successor": end.successor, "by": end.by}
+                for end in ends
+            ],
             "history": [
                 {
                     "version": step.version,
@@ -125,7 +145,7 @@ async def use(request: Request, name: str, releases: TheReleases, principal: Key
 
 @router.post("/api/adapters/{name}/versions/{number}/approve")
 async def approve(
-    request: Request, name: str, number: int, registry: TheRegistry, principal: KeyHolder
+    request: Request, name: str, number: str, registry: TheRegistry, principal: KeyHolder
 ) -> Response:
     """Let a version that the gate has let pass go to users; its author cannot."""
     principal.require(Scope.ADAPTERS)
@@ -134,9 +154,28 @@ async def approve(
         principal.require(Scope.OVERRIDE)
     by = str(principal.id)
     approved = await anyio.to_thread.run_sync(
-        lambda: registry.approve(name, number, by=by, reason=body.reason, override=body.override)
+        lambda: registry.approve(name, _numbered(name, number), by=by, reason=body.reason, override=body.override)
     )
     return JsonResponse(shown(approved))
+
+
+@router.get("/api/adapters/{name}/versions/{number}/card")
+async def show_card(name: str, number: str, registry: TheRegistry, principal: KeyHolder) -> Response:
+    """Show the model card of a version."""
+    principal.require(Scope.ADAPTERS)
+    return JsonResponse(await anyio.to_thread.run_sync(papers_of(registry).card, name, _numbered(name, number)))
+
+
+@router.post("/api/adapters/{name}/versions/{number}/card")
+async def tell_card(
+    request: Request, name: str, number: str, registry: TheRegistry, principal: KeyHolder
+) -> Response:
+    """Say something more on the model card of a version."""
+    principal.require(Scope.ADAPTERS)
+    said = (await read_body(request, CardBody)).model_dump(exclude_none=True)
+    papers, by, which = papers_of(registry), str(principal.id), _numbered(name, number)
+    await anyio.to_thread.run_sync(lambda: papers.tell(name, which, said, by=by))
+    return JsonResponse(await anyio.to_thread.run_sync(papers.card, name, which))
 
 
 @router.post("/api/adapters/{name}/retire")
@@ -166,6 +205,20 @@ async def rollback(
         await services.rollouts.stop(live.rollout.id, by=by, reason=body.reason)
         return JsonResponse(shown(releases.serving(name)))
     return JsonResponse(shown(await releases.rollback(name, by=by, reason=body.reason)))
+
+
+def _numbered(name: str, number: str) -> int:
+    if not (number.isascii() and number.isdigit() and len(number) <= _MOST_DIGITS):
+        raise NotFound(
+            f"There is no adapter version '{name}@{number[:40]}'. `repertory adapter list` shows those there are.",
+            code="adapter_version_not_found",
+        )
+    return int(number)
+
+
+def papers_of(registry: Registry) -> Papers:
+    """Return what is written about the versions of a registry."""
+    return Papers(registry.database, registry, registry.now)
 
 
 def shown(version: AdapterVersion) -> dict[str, object]:

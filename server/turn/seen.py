@@ -52,6 +52,6 @@ def loops(text: str) -> bool:
         length = max(_TIMES * period, _LEAST_LOOP)
         if len(text) < length:
             return False
-        if text[-length:-period] == text[-length + period :]:
+        if text[-1] == text[-1 - period] and text[-length:-period] == text[-length + period :]:
             return True
     return False

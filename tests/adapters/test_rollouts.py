@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from adapters import BaseModel, Registry, TransitionRefused, VersionState
-from adapters.rollouts.assignment import arm_of, bucket, masked
+from adapters.rollouts.assignment import arm_of, drawn
 from adapters.rollouts.course import Course, Outcome, Turn
 from adapters.rollouts.observations import Observations
 from adapters.rollouts.plan import STAGES, Arm, HardStops, Plan
@@ -51,7 +51,7 @@ def turn(number: int, arm: Arm, *, stage: str = "50", fault: Fault = Fault.NONE,
 
 
 def test_a_ramp_keeps_everyone_who_has_met_a_version_with_it() -> None:
-    numbers = [bucket("r", "salt", f"user{one}") for one in range(5_000)]
+    numbers = [drawn("r", "salt", f"user{one}")[0] for one in range(5_000)]
     for before, after in ((0.01, 0.05), (0.05, 0.25), (0.25, 0.5), (0.5, 1.0)):
         for number in numbers:
             if arm_of(number, before) is Arm.CANARY:
@@ -62,7 +62,7 @@ def test_a_ramp_keeps_everyone_who_has_met_a_version_with_it() -> None:
 
 @pytest.mark.parametrize("share", [0.01, 0.05, 0.25, 0.5])
 def test_as_many_users_are_compared_as_are_in_the_canary(share: float) -> None:
-    arms = [arm_of(bucket("r", "salt", f"user{one}"), share) for one in range(20_000)]
+    arms = [arm_of(drawn("r", "salt", f"user{one}")[0], share) for one in range(20_000)]
     canary, control = arms.count(Arm.CANARY), arms.count(Arm.CONTROL)
     assert abs(canary / 20_000 - share) < 4 * math.sqrt(share * (1 - share) / 20_000)
     assert not is_void(canary, control)
@@ -70,11 +70,12 @@ def test_as_many_users_are_compared_as_are_in_the_canary(share: float) -> None:
 
 def test_each_rollout_draws_anew_and_keeps_nobodys_name() -> None:
     users = [f"user{one}" for one in range(2_000)]
-    first = {user for user in users if bucket("one", "salt", user) < 0.5}
-    second = {user for user in users if bucket("two", "salt", user) < 0.5}
+    first = {user for user in users if drawn("one", "salt", user)[0] < 0.5}
+    second = {user for user in users if drawn("two", "salt", user)[0] < 0.5}
     assert 400 < len(first & second) < 600
-    assert "user1" not in masked("one", "salt", "user1")
-    assert len(masked("one", "salt", "user1")) == 32
+    kept = drawn("one", "salt", "user1")[1]
+    assert len(kept) == 32
+    assert kept != drawn("two", "salt", "user1")[1]
 
 
 def test_the_size_of_arms_is_judged_as_published() -> None:

@@ -96,6 +96,8 @@ RULES: dict[tuple[str, str], Scope | Open | tuple[Scope, ...]] = {
     ("POST", "/api/adapters/{name}/use"): Scope.ADAPTERS,
     ("POST", "/api/adapters/{name}/rollback"): Scope.ADAPTERS,
     ("POST", "/api/adapters/{name}/versions/{number}/approve"): Scope.ADAPTERS,
+    ("GET", "/api/adapters/{name}/versions/{number}/card"): Scope.ADAPTERS,
+    ("POST", "/api/adapters/{name}/versions/{number}/card"): Scope.ADAPTERS,
     ("POST", "/api/adapters/{name}/retire"): Scope.ADAPTERS,
     ("GET", "/api/rollouts"): Scope.ADAPTERS,
     ("POST", "/api/rollouts"): Scope.ADAPTERS,

@@ -16,7 +16,7 @@ from core.errors import NotFound, Unavailable
 from core.ids import PersonaId
 from core.principal import Scope
 from server.engine.driver import EngineDriver
-from server.engine_port import Readiness
+from server.engine_port import Answering, Readiness
 from server.observe import names
 from server.observe.metrics import Metrics
 from server.observe.residents import Resident
@@ -346,6 +346,9 @@ async def test_what_is_shown_is_what_is_declared_and_nothing_else(clerk: Gateway
     record = new_record()
     record.abandoned = True
     clerk.services.metrics.turns.finished(record)
+    tried = new_record()
+    tried.answering = Answering("tuned@4", "canary", "rollout-1", "unit")
+    clerk.services.metrics.turns.finished(tried)
     seen = await scrape(clerk)
     declared = {family.name: (family.kind, set(family.labels)) for family in names.FAMILIES}
     shown = {name: (kind, seen.labels[name]) for name, kind in seen.kinds.items() if name.startswith("repertory:")}

@@ -278,6 +278,25 @@ async def test_a_version_is_approved_by_another_than_its_author(world: Trial) ->
     assert approved.json()["state"] == "approved"
 
 
+async def test_two_operators_at_the_same_time_take_one_step_and_start_one_rollout(world: Trial) -> None:
+    answers: list[int] = []
+
+    async def ask(path: str, body: dict[str, Any], key: str) -> None:
+        answers.append((await world.call("POST", path, body, key=key)).status_code)
+
+    async with anyio.create_task_group() as group:
+        for key in ("operator", "another"):
+            group.start_soon(ask, "/api/rollouts", {"adapter": "coach", "version": 2, "stage": "5"}, key)
+    assert sorted(answers) == [200, 409]
+    (rollout,) = world.conduct.rollouts.list("coach")
+    async with anyio.create_task_group() as group:
+        for key in ("operator", "another"):
+            group.start_soon(ask, f"/api/rollouts/{rollout.id}/advance", {"to": "25"}, key)
+    assert answers[2:] == [200, 200]
+    shown = await world.show(rollout.id)
+    assert (shown["stage"], [one["did"] for one in shown["steps"]]) == ("25", ["start", "advance"])
+
+
 async def test_what_is_not_approved_is_not_tried_and_nothing_is_loaded(world: Trial) -> None:
     answer = await world.call("POST", "/api/rollouts", {"adapter": "coach", "version": 3})
     assert answer.status_code == 409

@@ -187,6 +187,9 @@ async def _use_rollouts(call: Callable[..., Awaitable[dict[str, Any]]], gateway:
     assert (await call(f"GET {path}", **here))["arms"]["canary"]["good"] == 1
     await call(f"GET {path}/page", **here)
     assert (await call(f"POST {path}/stop", {"reason": "seen"}, **here))["state"] == "stopped"
+    card = "/api/adapters/{name}/versions/{number}/card"
+    assert (await call(f"POST {card}", {"contact": "ann"}, name="coach", number="2"))["contact"] == "ann"
+    await call(f"GET {card}", name="coach", number="2")
     end = {"version": 2, "at": 4e9, "successor": "coach@1"}
     await call("POST /api/adapters/{name}/retire", end, name="coach")
 
