@@ -19,6 +19,7 @@ from server.routes import (
     chat,
     embeddings,
     files,
+    fine_tuning,
     health,
     hooks,
     keys,
@@ -46,6 +47,7 @@ _ROUTERS = (
     models,
     embeddings,
     files,
+    fine_tuning,
     vector_stores,
     vector_store_files,
     shares,
@@ -137,7 +139,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         background.start_soon(kept_running, "Asking MCP servers for their tools", services.toolbox.keep_up)
         answer = partial(services.hooks.run, Answering(services))
         background.start_soon(kept_running, "Answering hooks", answer)
+        background.start_soon(kept_running, "Fine-tuning", services.tuning.run)
         yield
+        services.tuning.close()
         services.uploads.close()
         services.knowledge.close()  # a thread cannot be cancelled
         background.cancel_scope.cancel()

@@ -24,6 +24,7 @@ from tests.faults.dataset_stories import check_datasets
 from tests.faults.document_models import DOCUMENT_CHECKS, Fact
 from tests.faults.hook_stories import check_hooks
 from tests.faults.house import SAVED
+from tests.faults.job_stories import check_jobs
 from tests.faults.stories import CALL, write_books
 
 
@@ -163,5 +164,6 @@ CHECKS: dict[str, Callable[[Path, Sequence[Fact], Fact | None], None]] = {
     "personas": check_personas,
     "datasets": check_datasets,
     "hooks": check_hooks,
+    "jobs": check_jobs,
     **DOCUMENT_CHECKS,
 }

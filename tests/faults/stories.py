@@ -27,6 +27,7 @@ from tests.faults.dataset_stories import datasets
 from tests.faults.document_stories import DOCUMENT_STORIES
 from tests.faults.hook_stories import hooks
 from tests.faults.house import SAVED
+from tests.faults.job_stories import jobs
 from tests.faults.witness import Stop, Witness
 
 ADMIN = Principal(PrincipalId("key:boss"), frozenset({Scope.ADMIN}))
@@ -141,6 +142,7 @@ STORIES: dict[str, Callable[[Path, Witness], None]] = {
     "personas": personas,
     "datasets": datasets,
     "hooks": hooks,
+    "jobs": jobs,
     **DOCUMENT_STORIES,
 }
 
