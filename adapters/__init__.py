@@ -2,11 +2,11 @@
 
 from adapters.base import BaseModel
 from adapters.inspection import ImportLimits
-from adapters.job import TrainingOrder, run_training, train
 from adapters.record import Transition
 from adapters.refusal import AdapterRefused
 from adapters.registry import Registry
 from adapters.training.config import TrainingConfig
+from adapters.training.launch import TrainingOrder, run_training
 from adapters.version import AdapterVersion, TransitionRefused, VersionState
 
 __all__ = [
@@ -21,5 +21,4 @@ __all__ = [
     "TransitionRefused",
     "VersionState",
     "run_training",
-    "train",
 ]

@@ -19,6 +19,7 @@ from server.routes import (
     chat,
     embeddings,
     files,
+    fine_tuning,
     health,
     hooks,
     keys,
@@ -46,6 +47,7 @@ _ROUTERS = (
     models,
     embeddings,
     files,
+    fine_tuning,
     vector_stores,
     vector_store_files,
     shares,
@@ -141,7 +143,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             busy, promotes = services.metrics.http.chats_running, services.personas.promotes
             conduct = partial(services.rollouts.run, services.engine, busy, promotes)
             background.start_soon(kept_running, "Conducting rollouts", conduct)
+        background.start_soon(kept_running, "Fine-tuning", services.tuning.run)
         yield
+        services.tuning.close()
         services.uploads.close()
         services.knowledge.close()  # a thread cannot be cancelled
         background.cancel_scope.cancel()

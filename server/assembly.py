@@ -1,5 +1,9 @@
 """Putting the services together from settings and the parts that live longer than a request."""
 
+import os
+import shlex
+from collections.abc import Callable
+
 from actions import (
     ActionSet,
     Approvals,
@@ -19,6 +23,11 @@ from actions import (
     Tokens,
 )
 from actions.mcp import McpServers, Toolbox, ToolPins
+from adapters.jobs import Jobs, Surroundings
+from adapters.jobs.folder import JobFolders
+from adapters.jobs.lease import Lease
+from adapters.registry import Registry
+from adapters.training.launch import TRAINER
 from core.blobs import Blobs
 from core.clock import Clock
 from core.database import Database
@@ -31,6 +40,7 @@ from retrieval.tokens import ModelTokens
 from retrieval.vector_stores import VectorStores
 from server.engine_port import Engine, Releases
 from server.files.store import Files
+from server.fine_tuning.tuning import FineTuning
 from server.hooks.courier import Courier
 from server.hooks.hooks import Hooks
 from server.hooks.store import HookJobs
@@ -41,14 +51,16 @@ from server.observe.metrics import Metrics
 from server.observe.traces import traces_of
 from server.observe.turn_log import TurnLog
 from server.personas.library import PersonaLibrary
-from server.personas.loader import LoadActions
+from server.personas.loader import LoadActions, Persona
 from server.personas.schema import PersonaSpec
 from server.rollouts.conduct import Conduct
+from server.served_base import base_of, limits_of
 from server.services import Services
 from server.settings import Settings
 from server.transcripts.recorder import Recorder
 from server.transcripts.transcript import Keep
 from server.transcripts.upkeep import DAY, Retention
+from server.turn.prompt import system_text
 from server.turn.reported import Reported
 from server.uploads import Uploads
 from server.usage.ledger import Ledger
@@ -97,6 +109,7 @@ def assemble(
         retention=Retention(settings.transcript_days, settings.transcript_metadata_days),
         expire=lambda now: journal.prune(now - settings.action_days * DAY),
     )
+    uploads = _uploads(settings, database, embedder, parser, clock, knowledge)
     sync = KnowledgeSync(knowledge, personas, settings.knowledge_root)
     metrics = Metrics(personas, sync, engine, hosts)
     return Services(
@@ -117,7 +130,8 @@ def assemble(
         hosts=hosts,
         toolbox=toolbox,
         hooks=Hooks(HookJobs(database, clock), Courier(secrets, grants, clock), clock, personas.hooks_of),
-        uploads=_uploads(settings, database, embedder, parser, clock, knowledge),
+        uploads=uploads,
+        tuning=tuning_of(settings, database, uploads.files, personas, clock),
         reported=Reported(database, clock),
         transcripts=transcripts,
         metrics=metrics,
@@ -145,6 +159,41 @@ def _uploads(
         entries=StoreFiles(database, clock, files.check),
         ingest=Ingest(database, embedder, parser, tokens, blobs.path),
         knowledge=knowledge,
+    )
+
+
+def tuning_of(
+    settings: Settings, database: Database, files: Files, personas: PersonaLibrary, clock: Clock
+) -> FineTuning:
+    """Return the fine-tuning jobs of a server."""
+    jobs, drained = Jobs(database, clock), settings.training_engine == "drain"
+
+    def system_of(name: str) -> str | None:
+        persona = personas.serving(name)
+        return None if persona is None else system_prompt_of(persona)
+
+    around = surroundings_of(settings, database, clock, system_of)
+    return FineTuning(jobs, files, around, Lease(database, clock), drained=drained)
+
+
+def system_prompt_of(persona: Persona) -> str:
+    """Return what a persona is served with, and so what each of its examples must begin with."""
+    return system_text(persona.spec.instructions, persona.actions.operations, ())
+
+
+def surroundings_of(
+    settings: Settings, database: Database, clock: Clock, system_of: Callable[[str], str | None]
+) -> Surroundings:
+    """Return what the steps of fine-tuning jobs work with, without an engine."""
+    return Surroundings(
+        folders=JobFolders(settings.training_dir),
+        base_dir=lambda: settings.base_model_dir,
+        base=lambda: base_of(settings),
+        limits=limits_of(settings),
+        registry=Registry(database, settings.adapters_dir, clock),
+        system_of=system_of,
+        threads=settings.training_threads or len(os.sched_getaffinity(0)),
+        program=tuple(shlex.split(settings.training_command)) or TRAINER,
     )
 
 

@@ -38,7 +38,7 @@ from server.routes import adapters as adapter_routes
 from server.routes import rollouts as rollout_routes
 from server.served_base import base_of, limits_of
 from server.services import Services
-from server.settings import Settings
+from server.settings import EngineMode, Settings
 
 _GRACEFUL_SECONDS = 2
 _BACKLOG = 2048
@@ -129,6 +129,7 @@ class _Gateway:
             await asyncio.to_thread(self._embedder.start)
             services = await asyncio.to_thread(self._assemble)
             services.metrics.attach(self._driver)
+            services.tuning.attach(self._driver if settings.engine_mode is EngineMode.MANAGED else None)
             app = create_app(services, routers=[adapter_routes.router, rollout_routes.router])
             app.state.registry = self._registry
             self.server = _Server(_uvicorn(app, settings))

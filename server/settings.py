@@ -85,6 +85,18 @@ class Settings(BaseSettings):
     max_loras: int = Field(4, ge=1, le=256, description="Adapters in one batch; room for old, current and next.")
     max_cpu_loras: int = Field(16, ge=1, le=4096, description="Adapters kept in memory; at least max_loras.")
     max_lora_rank: int = Field(16, description="Highest rank that an adapter may have.")
+    training_engine: Literal["share", "drain"] = Field(
+        "share",
+        description="While an adapter is trained: answer meanwhile, the training having lower priority; or take "
+        "no requests, so that it is done sooner.",
+    )
+    training_command: str = Field(
+        "",
+        description="What runs the trainer, such as `accelerate launch -m adapters.training`; empty: this Python.",
+    )
+    training_threads: int | None = Field(
+        None, ge=1, le=256, description="CPU threads of a training; else all cores."
+    )
     kv_cache_gib: int = Field(2, ge=1, le=1024, description="Memory for the CPU engine's KV cache, in GiB.")
     engine_dtype: str = Field(
         "auto",
@@ -207,6 +219,11 @@ class Settings(BaseSettings):
     def adapters_dir(self) -> Path:
         """Root of the adapter versions."""
         return self.data_dir / "adapters"
+
+    @property
+    def training_dir(self) -> Path:
+        """Folders of fine-tuning jobs."""
+        return self.data_dir / "training"
 
     @property
     def datasets_dir(self) -> Path:

@@ -336,7 +336,16 @@ PROMISES = (
         "A training that is broken off goes on bit by bit when the same command is given again.",
         (
             "tests/adapters/test_training.py"
-            "::test_a_training_that_is_broken_off_goes_on_bit_by_bit_as_if_it_had_not_been",
+            "::test_a_training_that_is_killed_goes_on_bit_by_bit_as_if_it_had_not_been",
+        ),
+    ),
+    Promise(
+        "fine-tuning-jobs",
+        "A job goes on after a kill at any step, and `fine_tuned_model` is a model name that answers.",
+        (
+            "tests/wire/test_fine_tuning.py::test_a_job_goes_from_files_to_a_model_whose_name_answers",
+            "tests/faults/test_kills.py"
+            "::test_a_kill_at_a_named_step_of_a_job_takes_it_up_there_and_ends_as_if_nothing_had_been",
         ),
     ),
     Promise(

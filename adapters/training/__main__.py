@@ -7,7 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from adapters.training.config import Precision, TrainingConfig
+from adapters.training.config import Method, Precision, TrainingConfig
+from adapters.training.durable import alone_in
 from adapters.training.preparation import RECORD, prepare
 from adapters.training.progress import Failed, Finished, Note, Reporter
 from core.errors import RepertoryError
@@ -15,7 +16,7 @@ from core.errors import RepertoryError
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one training; return the exit status."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     reporter = Reporter(sys.stdout)
     sys.stdout = sys.stderr  # whatever a library prints must not fall among the events
     os.environ.update(
@@ -25,7 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         MKL_NUM_THREADS=str(options.threads),
     )
     try:
-        _train(options, reporter)
+        with alone_in(options.out):
+            _train(options, reporter)
     except RepertoryError as error:
         reporter.tell(Failed(error.code, error.message))
         return 1
@@ -33,45 +35,65 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _train(options: argparse.Namespace, reporter: Reporter) -> None:
-    config = TrainingConfig(
+    prepared = prepare(
+        base=options.base, data=options.data, valid=options.valid, out=options.out, config=config_of(options)
+    )
+    if prepared.finished:
+        record = json.loads((prepared.out / RECORD).read_text())
+        reporter.tell(Note(f"{prepared.out.name!r} already holds this run, finished."))
+        reporter.tell(Finished(record["steps"], record["seconds"], record["kept_step"], record["trained_tokens"]))
+        return
+    # Only now: torch takes seconds to load, and reads the variables set above when it does.
+    from adapters.training.session import Machine, train_adapter
+
+    machine = Machine(options.threads, options.save_every, options.engine)
+    train_adapter(prepared, machine, reporter)
+
+
+def config_of(options: argparse.Namespace) -> TrainingConfig:
+    """Return the hyperparameters that a command line says."""
+    return TrainingConfig(
         rank=options.rank,
         alpha=options.alpha,
+        rslora=options.rslora,
         epochs=options.epochs,
         learning_rate=options.learning_rate,
         batch_size=options.batch_size,
         max_length=options.max_length,
         seed=options.seed,
         precision=Precision(options.precision),
+        method=Method(options.method),
+        beta=options.beta,
+        patience=options.patience,
     )
-    prepared = prepare(base=options.base, data=options.data, valid=options.valid, out=options.out, config=config)
-    if prepared.finished:
-        record = json.loads((prepared.out / RECORD).read_text())
-        reporter.tell(Note(f"{prepared.out.name!r} already holds this run, finished."))
-        reporter.tell(Finished(record["steps"], record["seconds"]))
-        return
-    # Only now: torch takes seconds to load, and reads the variables set above when it does.
-    from adapters.training.session import train_adapter
-
-    train_adapter(prepared, threads=options.threads, reporter=reporter)
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the command line."""
     usual = TrainingConfig()
-    parser = argparse.ArgumentParser(prog="python -m adapters.training", description="Train one LoRA adapter.")
-    parser.add_argument("--base", type=Path, required=True, help="folder of the base model")
-    parser.add_argument("--data", type=Path, required=True, help="training examples (chat JSONL)")
-    parser.add_argument("--valid", type=Path, help="validation examples; their loss is told after each epoch")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the adapter; reused, the run goes on")
-    parser.add_argument("--rank", type=_positive, default=usual.rank)
-    parser.add_argument("--alpha", type=_positive, default=usual.alpha)
-    parser.add_argument("--epochs", type=float, default=usual.epochs)
-    parser.add_argument("--learning-rate", type=float, default=usual.learning_rate)
-    parser.add_argument("--batch-size", type=_positive, default=usual.batch_size)
-    parser.add_argument("--max-length", type=_positive, default=usual.max_length, help="in tokens")
-    parser.add_argument("--seed", type=int, default=usual.seed)
-    parser.add_argument("--precision", choices=[*Precision], default=usual.precision.value)
-    parser.add_argument("--threads", type=_positive, default=1, help="CPU threads")
-    return parser
+    options = argparse.ArgumentParser(prog="python -m adapters.training", description="Train one LoRA adapter.")
+    options.add_argument("--base", type=Path, required=True, help="folder of the base model")
+    options.add_argument("--data", type=Path, required=True, help="training examples (JSONL)")
+    options.add_argument("--valid", type=Path, help="validation examples; the best weights by them are kept")
+    options.add_argument("--out", type=Path, required=True, help="folder for the adapter; reused, the run goes on")
+    options.add_argument("--rank", type=_positive, default=usual.rank)
+    options.add_argument("--alpha", type=_positive, default=usual.alpha)
+    options.add_argument("--epochs", type=float, default=usual.epochs)
+    options.add_argument("--learning-rate", type=float, default=usual.learning_rate)
+    options.add_argument("--batch-size", type=_positive, default=usual.batch_size)
+    options.add_argument("--max-length", type=_positive, default=usual.max_length, help="in tokens")
+    options.add_argument("--rslora", action="store_true", help="scale by alpha / sqrt(rank)")
+    options.add_argument(
+        "--method", choices=[*Method], default=usual.method.value, help="imitate, or prefer (pairs)"
+    )
+    options.add_argument("--beta", type=float, default=usual.beta, help="of dpo")
+    options.add_argument("--patience", type=int, default=usual.patience, help="validations without a better one")
+    options.add_argument("--seed", type=int, default=usual.seed)
+    options.add_argument("--precision", choices=[*Precision], default=usual.precision.value)
+    options.add_argument("--threads", type=_positive, default=1, help="CPU threads")
+    options.add_argument("--save-every", type=_positive, default=50, help="steps between checkpoints")
+    options.add_argument("--engine", default="none", help="what the engine here does meanwhile; only recorded")
+    return options
 
 
 def _positive(text: str) -> int:

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import Any
 
 
 class Precision(StrEnum):
@@ -14,31 +16,66 @@ class Precision(StrEnum):
     FP32 = "fp32"
 
 
+class Method(StrEnum):
+    """What is learnt from, in OpenAI's words."""
+
+    SUPERVISED = "supervised"
+    DPO = "dpo"
+
+
 @dataclass(frozen=True, slots=True)
 class TrainingConfig:
     """Hyperparameters of one run.
 
     Attributes:
         rank: rank of the adapter.
-        alpha: scale; the update is multiplied by `alpha / rank`.
+        alpha: scale; the update is multiplied by `alpha / rank`, or by `alpha / sqrt(rank)` with `rslora`.
+        rslora: rank-stabilised scale (Kalajdzievski, 2023).
         epochs: passes over the data.
-        learning_rate: peak of the cosine; 1e-3 suits 135M parameters, 2e-4 a billion and more.
+        learning_rate: peak of the cosine.
         batch_size: examples in one step.
         max_length: longest example in tokens; a longer one is refused, never cut.
         seed: of the initial weights and the order of examples.
         precision: number format of the passes.
+        method: whether answers are imitated or preferred.
+        beta: how near to the base a preference must stay (Rafailov et al., 2023).
+        patience: validations without a better one, after which the training ends; 0 never ends it early.
     """
 
-    rank: int = 8
-    alpha: int = 16
+    rank: int = 16
+    alpha: int = 32
+    rslora: bool = False
     epochs: float = 3
     learning_rate: float = 1e-3
     batch_size: int = 8
-    max_length: int = 512
+    max_length: int = 1024
     seed: int = 0
     precision: Precision = Precision.AUTO
+    method: Method = Method.SUPERVISED
+    beta: float = 0.1
+    patience: int = 2
 
     def identity(self, *inputs: str) -> str:
         """Hash these hyperparameters and the hashes of what the run reads."""
         text = json.dumps({"config": asdict(self), "inputs": inputs}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
+
+    def lora(self, base_name: str) -> dict[str, object]:
+        """Return what PEFT's configuration of the adapter says, as far as it is chosen here."""
+        return {
+            "peft_type": "LORA",
+            "task_type": "CAUSAL_LM",
+            "base_model_name_or_path": base_name,
+            "r": self.rank,
+            "lora_alpha": self.alpha,
+            "lora_dropout": 0.0,
+            "use_rslora": self.rslora,
+            "target_modules": "all-linear",
+            "bias": "none",
+        }
+
+    @classmethod
+    def read(cls, values: Mapping[str, Any]) -> "TrainingConfig":
+        """Return what `asdict` wrote as JSON."""
+        kept = {**values, "precision": Precision(values["precision"]), "method": Method(values["method"])}
+        return cls(**kept)

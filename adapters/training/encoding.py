@@ -4,7 +4,7 @@ Owns the checks that a wrong mask cannot pass: the end of each turn is learnt, a
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Protocol
 
@@ -35,6 +35,14 @@ class EncodedExample:
     labels: list[int]
 
 
+@dataclass(frozen=True, slots=True)
+class EncodedPair:
+    """The same question with the answer to prefer and the one to avoid; only the answers carry labels."""
+
+    chosen: EncodedExample
+    rejected: EncodedExample
+
+
 class TrainingDataUnfit(InvalidRequest):
     """An example cannot be learnt with this template or length."""
 
@@ -51,6 +59,18 @@ def encode(
     """
     _check_marks(tokenizer, template)
     return [_encode(example, tokenizer, template, max_length) for example in examples]
+
+
+def encode_pairs(
+    examples: Iterable[Example], tokenizer: Tokenizer, template: str, max_length: int
+) -> list[EncodedPair]:
+    """Encode every pair.
+
+    Raises:
+        TrainingDataUnfit: an answer makes its example longer than `max_length`, or the template's marks are wrong.
+    """
+    _check_marks(tokenizer, template)
+    return [_encode_pair(example, tokenizer, template, max_length) for example in examples]
 
 
 def measure(example: Example, tokenizer: Tokenizer, template: str) -> tuple[int, int]:
@@ -87,7 +107,22 @@ def _encode(example: Example, tokenizer: Tokenizer, template: str, max_length: i
     for message, (start, end) in zip(spoken, spans, strict=True):
         if message.learnt:
             labels[start:end] = ids[start:end]
+    if all(label == IGNORED for label in labels):
+        raise TrainingDataUnfit(
+            f"Line {example.line}: nothing of the example would be learnt. Give an assistant message weight 1.",
+            code="nothing_learnt",
+        )
     return EncodedExample(ids, labels)
+
+
+def _encode_pair(example: Example, tokenizer: Tokenizer, template: str, max_length: int) -> EncodedPair:
+    asked = tuple(replace(message, learnt=False) for message in example.messages[:-1])
+    sides = [
+        replace(example, messages=(*asked, replace(answer, learnt=True)), rejected=())
+        for answer in (example.messages[-1], example.rejected[-1])
+    ]
+    chosen, rejected = (_encode(side, tokenizer, template, max_length) for side in sides)
+    return EncodedPair(chosen, rejected)
 
 
 def _check_marks(tokenizer: Tokenizer, template: str) -> None:

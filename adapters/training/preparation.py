@@ -4,15 +4,17 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from adapters.datasets.reading import Dataset, read_dataset
+from adapters.datasets.reading import Dataset, Format, read_dataset
 from adapters.fingerprint import base_fingerprint
 from adapters.template import template_of
-from adapters.training.config import TrainingConfig
+from adapters.training.config import Method, TrainingConfig
 from adapters.training.durable import write_json
 from core.errors import Conflict, InvalidRequest
 
 RECORD = "run.json"
 _IDENTITY = "started.json"
+FORMATS = {Method.SUPERVISED: Format.CHAT, Method.DPO: Format.PREFERENCE}
+"""What each method learns from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,9 @@ def prepare(*, base: Path, data: Path, valid: Path | None, out: Path, config: Tr
     """
     train_set = read_dataset(data)
     valid_set = read_dataset(valid) if valid is not None else None
+    for dataset in (train_set, valid_set):
+        if dataset is not None and dataset.format is not FORMATS[config.method]:
+            raise InvalidRequest(wrong_format(dataset.name, dataset.format, config.method), code="wrong_format")
     template = template_of(base)
     if template.training is None:
         raise InvalidRequest(
@@ -62,6 +67,15 @@ def prepare(*, base: Path, data: Path, valid: Path | None, out: Path, config: Tr
     finished = _claim(out, config.identity(*inputs))
     return Prepared(
         base, fingerprint, template.training, template.hash, train_set, valid_set, out, config, finished
+    )
+
+
+def wrong_format(name: str, found: Format, method: Method) -> str:
+    """Say that a method cannot learn from such rows."""
+    other = next(one for one in Method if FORMATS[one] is found)
+    return (
+        f"{name!r} has {found.value} rows, and the method {method.value!r} learns from {FORMATS[method].value} "
+        f"rows. Take another file, or the method {other.value!r}."
     )
 
 

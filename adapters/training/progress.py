@@ -18,6 +18,7 @@ class Step:
         rate: learning rate of the step.
         seconds_left: estimate to the end.
         gradient: norm of the gradient before clipping.
+        accuracy: share of the learnt tokens that were the likeliest; of pairs, those preferred rightly.
     """
 
     step: int
@@ -26,14 +27,25 @@ class Step:
     rate: float
     seconds_left: float
     gradient: float | None = None
+    accuracy: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """The mean loss on the validation set after `step`."""
+    """What the validation examples say after `step`.
+
+    Attributes:
+        loss: mean loss per learnt token.
+        accuracy: share of the learnt tokens that were the likeliest; of pairs, those preferred rightly.
+        exact: share of the examples whose learnt tokens all were; of pairs the same as `accuracy`.
+        best: whether no validation before was as good.
+    """
 
     step: int
     loss: float
+    accuracy: float = 0.0
+    exact: float = 0.0
+    best: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +65,17 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The adapter lies in the out folder."""
+    """The adapter lies in the out folder.
+
+    Attributes:
+        kept: the step whose weights were kept.
+        tokens: what went through the model, over all epochs.
+    """
 
     steps: int
     seconds: float
+    kept: int = 0
+    tokens: int = 0
 
 
 Event = Step | Validation | Note | Failed | Finished

@@ -1,48 +1,64 @@
-"""The run itself: TRL's SFTTrainer over a LoRA of all linear layers. Owns number format and loss."""
+"""The run itself: TRL's trainer over a LoRA of all linear layers, from its last checkpoint on. Owns precision."""
 
+import json
 import logging
 import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from datasets import Dataset as Rows
 from peft import LoraConfig, PeftModel
-from torch import Tensor
-from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase, TrainerCallback
-from transformers.trainer_callback import PrinterCallback, TrainerState
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase, TrainerCallback, set_seed
+from transformers.trainer_callback import PrinterCallback, TrainerControl, TrainerState
 from transformers.trainer_utils import get_last_checkpoint
-from trl import SFTConfig, SFTTrainer
+from trl import SFTConfig
 
-from adapters.training.config import Precision, TrainingConfig
-from adapters.training.encoding import IGNORED, EncodedExample
-from adapters.training.optimizer import MasterAdamW
-from adapters.training.order import LengthGroupedOrder
+from adapters.training.choosing import Measured, best, is_over, validates_at
+from adapters.training.config import Method, Precision, TrainingConfig
+from adapters.training.encoding import EncodedExample, EncodedPair
+from adapters.training.learning import AdapterTrainer, AnswerTrainer, Padding, PreferenceTrainer, rows_of
 from adapters.training.progress import Note, Pace, Reporter, Step, Validation
+from adapters.training.saving import save_adapter
 
-_SAVE_EVERY = 50
-_PLAIN_HEADS = frozenset({"llama", "mistral", "qwen2", "qwen3"})
+_STATE = "trainer_state.json"
+Encoded = list[EncodedExample] | list[EncodedPair]
+History = list[dict[str, float]]
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingJob:
-    """Everything that a run needs once texts are token ids."""
+    """Everything that a run needs once texts are token ids.
+
+    Attributes:
+        best: folder of the adapter that did best on the validation examples.
+    """
 
     base: Path
     checkpoints: Path
-    train: list[EncodedExample]
-    valid: list[EncodedExample]
+    best: Path
+    train: Encoded
+    valid: Encoded
     config: TrainingConfig
+    save_every: int
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps in one pass over the data."""
+        return math.ceil(len(self.train) / self.config.batch_size)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A trained model and what the record tells of the run."""
+    """A trained model and what the record tells of the run.
+
+    Attributes:
+        kept: the step whose weights are the result; those in `TrainingJob.best` where there were validations.
+    """
 
     model: PeftModel
     steps: int
-    losses: list[tuple[int, float]]
-    validations: list[tuple[int, float]]
+    kept: int
+    history: History
     dtype: str
     device: str
 
@@ -51,7 +67,94 @@ def run(job: TrainingJob, tokenizer: PreTrainedTokenizerBase, reporter: Reporter
     """Train, going on from the last checkpoint in `job.checkpoints` where there is one."""
     on_gpu = torch.cuda.is_available()
     dtype = _dtype(job.config.precision, on_gpu=on_gpu)
-    torch.manual_seed(job.config.seed)
+    set_seed(job.config.seed)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    trainer = _trainer(job, tokenizer, reporter, dtype, on_gpu=on_gpu)
+    resumed = get_last_checkpoint(str(job.checkpoints)) if job.checkpoints.is_dir() else None
+    if resumed:
+        reporter.tell(Note(f"Going on from {Path(resumed).name}."))
+    state: TrainerState = trainer.state
+    if resumed and is_over(validations(_history(Path(resumed))), job.config.patience):
+        state = TrainerState.load_from_json(str(Path(resumed) / _STATE))  # it ended here before, and stays ended
+    else:
+        trainer.train(resume_from_checkpoint=resumed)
+        state = trainer.state
+    kept = best(validations(state.log_history))
+    device = "cuda" if on_gpu else "cpu"
+    return Outcome(
+        trainer.model,
+        state.global_step,
+        state.global_step if kept is None else kept.step,
+        state.log_history,
+        str(dtype).removeprefix("torch."),
+        device,
+    )
+
+
+def validations(history: History) -> list[Measured]:
+    """Read the validations from the trainer's history, which a resumed run inherits."""
+    return [
+        Measured(int(one["step"]), one["eval_exact"], one["eval_accuracy"], one["eval_loss"])
+        for one in history
+        if "eval_exact" in one
+    ]
+
+
+class _Telling(TrainerCallback):  # type: ignore[misc]  # transformers ships no types that mypy follows here
+    """Passes each step on to the reporter, keeps the best weights, and ends what gets no better."""
+
+    def __init__(self, reporter: Reporter, job: TrainingJob) -> None:
+        self._reporter = reporter
+        self._job = job
+        self._pace: Pace | None = None
+
+    def on_train_begin(self, args: SFTConfig, state: TrainerState, control: object, **_: object) -> None:
+        """Start the clock."""
+        self._pace = Pace(state.max_steps, state.global_step)
+
+    def on_step_end(self, args: SFTConfig, state: TrainerState, control: TrainerControl, **_: object) -> None:
+        """Say when it is time to validate."""
+        if self._job.valid and validates_at(state.global_step, state.max_steps, self._job.steps_per_epoch):
+            control.should_evaluate = True
+
+    def on_evaluate(
+        self, args: SFTConfig, state: TrainerState, control: TrainerControl, model: PeftModel, **_: object
+    ) -> None:
+        """Keep what is best, and end what has not got better for long."""
+        seen = validations(state.log_history)
+        now, found = seen[-1], best(seen)
+        if found == now:
+            self._job.best.mkdir(exist_ok=True)
+            save_adapter(model, self._job.best, base_name=self._job.base.resolve().name)
+        self._reporter.tell(Validation(now.step, now.loss, now.accuracy, now.exact, best=found == now))
+        if is_over(seen, self._job.config.patience) and now.step < state.max_steps:
+            self._reporter.tell(Note(f"{self._job.config.patience} validations were no better: it ends here."))
+            control.should_training_stop = True
+            control.should_save = True
+
+    def on_log(
+        self, args: SFTConfig, state: TrainerState, control: object, logs: dict[str, float], **_: object
+    ) -> None:
+        """Tell of a step."""
+        if "loss" in logs and self._pace is not None:
+            left = self._pace.seconds_left(state.global_step)
+            loss, rate = float(logs["loss"]), float(logs["learning_rate"])
+            gradient = float(logs["grad_norm"]) if "grad_norm" in logs else None
+            accuracy = logs.get("mean_token_accuracy")
+            self._reporter.tell(
+                Step(state.global_step, state.max_steps, loss, rate, left, gradient, _rounded(accuracy))
+            )
+
+
+def _trainer(
+    job: TrainingJob,
+    tokenizer: PreTrainedTokenizerBase,
+    reporter: Reporter,
+    dtype: torch.dtype,
+    *,
+    on_gpu: bool,
+) -> AdapterTrainer:
+    config = job.config
     model = AutoModelForCausalLM.from_pretrained(
         job.base,
         dtype=dtype,
@@ -59,107 +162,32 @@ def run(job: TrainingJob, tokenizer: PreTrainedTokenizerBase, reporter: Reporter
         attn_implementation="sdpa" if on_gpu else "eager",
         local_files_only=True,
     )
-    trainer = _AnswerTrainer(
+    kind = PreferenceTrainer if config.method is Method.DPO else AnswerTrainer
+    PreferenceTrainer.beta = config.beta
+    trainer = kind(
         model=model,
         args=_arguments(job, on_gpu=on_gpu),
-        train_dataset=_rows(job.train),
-        eval_dataset=_rows(job.valid) if job.valid else None,
+        train_dataset=rows_of(job.train),
+        eval_dataset=rows_of(job.valid) if job.valid else None,
         processing_class=tokenizer,
+        data_collator=Padding(tokenizer.pad_token_id or tokenizer.eos_token_id or 0),
         peft_config=LoraConfig(
-            r=job.config.rank,
-            lora_alpha=job.config.alpha,
+            r=config.rank,
+            lora_alpha=config.alpha,
             lora_dropout=0.0,
+            use_rslora=config.rslora,
             target_modules="all-linear",
             task_type="CAUSAL_LM",
         ),
-        callbacks=[_Telling(reporter)],
+        callbacks=[_Telling(reporter, job)],
     )
     trainer.remove_callback(PrinterCallback)  # it would write into the parent's stream of events
-    resumed = get_last_checkpoint(str(job.checkpoints)) if job.checkpoints.is_dir() else None
-    if resumed:
-        reporter.tell(Note(f"Going on from {Path(resumed).name}."))
-    trainer.train(resume_from_checkpoint=resumed)
-    return Outcome(
-        trainer.model,
-        trainer.state.global_step,
-        _curve(trainer.state.log_history, "loss"),
-        _curve(trainer.state.log_history, "eval_loss"),
-        str(dtype).removeprefix("torch."),
-        "cuda" if on_gpu else "cpu",
-    )
-
-
-class _AnswerTrainer(SFTTrainer):  # type: ignore[misc]  # trl ships no types that mypy follows here
-    """SFTTrainer that on a CPU computes logits only where there is something to learn.
-
-    TRL's own loss scores every position there; with answers a tenth of the text that is most of the work of
-    the output layer. Padding stands on the right, so the causal mask already hides it from what is learnt.
-    """
-
-    def compute_loss(
-        self,
-        model: torch.nn.Module,
-        inputs: dict[str, Tensor],
-        return_outputs: bool = False,
-        num_items_in_batch: Tensor | int | None = None,
-    ) -> Tensor:
-        """Return the mean negative log-likelihood of the learnt tokens."""
-        base = self.accelerator.unwrap_model(model).get_base_model()
-        if return_outputs or base.device.type != "cpu" or base.config.model_type not in _PLAIN_HEADS:
-            loss: Tensor = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-            return loss
-        hidden = base.model(input_ids=inputs["input_ids"], use_cache=False).last_hidden_state[:, :-1]
-        labels = inputs["labels"][:, 1:]
-        learnt = labels != IGNORED
-        logits = base.lm_head(hidden[learnt]).float()
-        total = torch.nn.functional.cross_entropy(logits, labels[learnt], reduction="sum")
-        return total / (num_items_in_batch if num_items_in_batch is not None else learnt.sum())
-
-    def _get_train_sampler(self, train_dataset: Rows | None = None) -> LengthGroupedOrder:
-        rows = self.train_dataset if train_dataset is None else train_dataset
-        lengths = [len(ids) for ids in rows["input_ids"]]
-        return LengthGroupedOrder(lengths, self.args.train_batch_size, self.args.seed)
-
-    def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
-        """Make the optimizer over the adapter's weights, once these are what they start from.
-
-        PEFT keeps adapters in fp32 beside a bf16 base, when it makes them and again when it loads a checkpoint,
-        which casts every activation to and fro. They follow the base; the optimizer's masters keep precision.
-        """
-        weights = [weight for weight in self.model.parameters() if weight.requires_grad]
-        for weight in weights:
-            weight.data = weight.data.to(self.model.dtype)
-        self.optimizer: torch.optim.Optimizer = MasterAdamW(weights, lr=self.args.learning_rate)
-        return self.optimizer
-
-
-class _Telling(TrainerCallback):  # type: ignore[misc]  # transformers ships no types that mypy follows here
-    """Passes each step on to the reporter."""
-
-    def __init__(self, reporter: Reporter) -> None:
-        self._reporter = reporter
-        self._pace: Pace | None = None
-
-    def on_train_begin(self, args: SFTConfig, state: TrainerState, control: object, **_: object) -> None:
-        """Start the clock."""
-        self._pace = Pace(state.max_steps, state.global_step)
-
-    def on_log(
-        self, args: SFTConfig, state: TrainerState, control: object, logs: dict[str, float], **_: object
-    ) -> None:
-        """Tell of a step or of a validation."""
-        if "eval_loss" in logs:
-            self._reporter.tell(Validation(state.global_step, float(logs["eval_loss"])))
-        elif "loss" in logs and self._pace is not None:
-            left = self._pace.seconds_left(state.global_step)
-            loss, rate = float(logs["loss"]), float(logs["learning_rate"])
-            gradient = float(logs["grad_norm"]) if "grad_norm" in logs else None
-            self._reporter.tell(Step(state.global_step, state.max_steps, loss, rate, left, gradient))
+    return trainer
 
 
 def _arguments(job: TrainingJob, *, on_gpu: bool) -> SFTConfig:
     config = job.config
-    steps = math.ceil(math.ceil(len(job.train) / config.batch_size) * config.epochs)
+    steps = math.ceil(job.steps_per_epoch * config.epochs)
     return SFTConfig(
         output_dir=str(job.checkpoints),
         num_train_epochs=config.epochs,
@@ -174,16 +202,16 @@ def _arguments(job: TrainingJob, *, on_gpu: bool) -> SFTConfig:
         max_length=None,
         packing=False,
         dataset_kwargs={"skip_prepare_dataset": True},
+        remove_unused_columns=False,
         dataloader_pin_memory=on_gpu,
         gradient_checkpointing=False,
         bf16=False,  # the weights themselves are in the chosen format; no autocast on top
         use_cpu=not on_gpu,
         logging_steps=1,
         logging_nan_inf_filter=False,
-        eval_strategy="epoch" if job.valid else "no",
-        prediction_loss_only=True,
+        eval_strategy="no",  # `_Telling` says when
         save_strategy="steps",
-        save_steps=_SAVE_EVERY,
+        save_steps=job.save_every,
         save_total_limit=1,
         report_to="none",
         push_to_hub=False,
@@ -192,18 +220,13 @@ def _arguments(job: TrainingJob, *, on_gpu: bool) -> SFTConfig:
     )
 
 
-def _rows(examples: list[EncodedExample]) -> Rows:
-    return Rows.from_dict(
-        {
-            "input_ids": [example.input_ids for example in examples],
-            "labels": [example.labels for example in examples],
-        }
-    )
+def _history(checkpoint: Path) -> History:
+    history: History = json.loads((checkpoint / _STATE).read_text(encoding="utf-8"))["log_history"]
+    return history
 
 
-def _curve(history: list[dict[str, float]], key: str) -> list[tuple[int, float]]:
-    """Read a curve from the trainer's history, which a resumed run inherits."""
-    return [(int(entry["step"]), round(float(entry[key]), 5)) for entry in history if key in entry]
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(float(value), 5)
 
 
 def _dtype(precision: Precision, *, on_gpu: bool) -> torch.dtype:

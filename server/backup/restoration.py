@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from actions import Approvals, Seal, Tokens
+from adapters.jobs import Jobs
 from adapters.manifest import verify_folder
 from core.clock import Clock
 from core.database import Database
@@ -105,6 +106,7 @@ def _prove(folder: Path, revision: str, clock: Clock) -> tuple[int, list[str]]:
         given_up = Approvals(database, clock).give_up()
         Tokens(database, Seal(folder / KEYS), clock).give_up()
         HookJobs(database, clock).give_up()
+        Jobs(database, clock).give_up()
     finally:
         database.close()
     warnings = []

@@ -105,29 +105,88 @@ def train(
     dataset: Annotated[str, typer.Argument(help="Examples: a file of chats (JSONL), or NAME@VERSION/PART.")],
     name: NameOption,
     valid: Annotated[str | None, typer.Option(help="Examples to measure the loss on, named likewise.")] = None,
-    rank: Annotated[int, typer.Option(min=1, help="Rank of the adapter.")] = 8,
-    epochs: Annotated[float, typer.Option(min=0.01, help="Passes over the data.")] = 3,
-    learning_rate: Annotated[float, typer.Option(help="1e-3 suits 135M parameters, 2e-4 a billion.")] = 1e-3,
+    method: Annotated[str, typer.Option(help="supervised: learn answers; dpo: prefer one of two.")] = "supervised",
+    persona: Annotated[str | None, typer.Option(help="Whose adapter it is: compares the system prompt.")] = None,
+    rank: Annotated[int | None, typer.Option(min=1, help="Rank of the adapter; else 16.")] = None,
+    alpha: Annotated[int | None, typer.Option(min=1, help="Scale; else twice the rank.")] = None,
+    rslora: Annotated[bool, typer.Option("--rslora", help="Scale by alpha / sqrt(rank).")] = False,
+    epochs: Annotated[float | None, typer.Option(min=0.01, help="Passes over the data; else by its size.")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(min=0, help="Else by the base's size: 1e-3 for 135M parameters, 2e-4 from 1B.")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Examples in a step; else 8.")] = None,
+    max_length: Annotated[int | None, typer.Option(min=16, help="Longest example in tokens; else 1024.")] = None,
+    beta: Annotated[float | None, typer.Option(min=0, help="Of dpo: how near to the base; else 0.1.")] = None,
+    patience: Annotated[
+        int | None, typer.Option(min=0, help="Validations that bring nothing before it ends; else 2, 0 never.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the first weights and the order of examples.")] = 0,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; else all cores.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Train an adapter on the base model and register it as the next version of NAME.
 
-    A training that was interrupted goes on where it was when the same command is given again.
+    It is a job like those of `/v1/fine_tuning/jobs`: a server that runs works on it, else this command does. One
+    that was interrupted goes on where it was when the same command is given again.
     """
-    from adapters import TrainingConfig
+    from adapters.training.config import Method
+    from adapters.training.defaults import Wish
     from server.cli.datasets import training_file
     from server.cli.training import Choices, train_version
 
     session = Session.of(ctx)
     train_on, measure_on = training_file(session, dataset), valid and training_file(session, valid)
-    config = TrainingConfig(rank=rank, alpha=2 * rank, epochs=epochs, learning_rate=learning_rate, seed=seed)
-    version = train_version(session, train_on, name, Choices(config, measure_on or None, threads))
+    if method not in tuple(Method):
+        raise typer.BadParameter("it is supervised or dpo", param_hint="--method")
+    wish = Wish(
+        method=Method(method),
+        rank=rank,
+        alpha=alpha,
+        rslora=rslora,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        max_length=max_length,
+        beta=beta,
+        patience=patience,
+        seed=seed,
+        threads=threads,
+    )
+    version = train_version(session, train_on, name, Choices(wish, measure_on or None, persona))
     if as_json:
         print_json(_shown(version))
         return
     typer.echo(f"Trained {version.engine_name}. `repertory adapter use {name} {version.version}` releases it.")
+
+
+@app.command()
+def preview(
+    ctx: typer.Context,
+    dataset: Annotated[str, typer.Argument(help="Examples: a file (JSONL), or NAME@VERSION/PART.")],
+    rows: Annotated[int, typer.Option(min=1, help="How many examples.")] = 3,
+    max_length: Annotated[int, typer.Option(min=16, help="Longest example in tokens.")] = 1024,
+    as_json: AsJson = False,
+) -> None:
+    """Show examples as the trainer sees them: what is learnt stands between ⟦ and ⟧."""
+    from adapters.training.preview import preview as previews
+    from server.cli.datasets import training_file
+
+    session = Session.of(ctx)
+    found = previews(
+        training_file(session, dataset), session.settings().base_model_dir, rows=rows, max_length=max_length
+    )
+    if as_json:
+        print_json([asdict(one) for one in found])
+        return
+    for one in found:
+        learnt = sum(span.tokens for span in one.spans if span.learnt)
+        total = sum(span.tokens for span in one.spans)
+        typer.secho(f"line {one.line}, {one.title}: {total} tokens, {learnt} learnt", bold=True)
+        for span in one.spans:
+            typer.secho(
+                f"⟦{span.text}⟧" if span.learnt else span.text, nl=False, fg="green" if span.learnt else None
+            )
+        typer.echo("\n")
 
 
 @app.command()

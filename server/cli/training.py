@@ -1,78 +1,177 @@
-"""`repertory adapter train`: gives the order, shows how far it is, and hands on the version that comes out."""
+"""`repertory adapter train`: a job for the server that runs, or worked on here, and how far it is."""
 
-import hashlib
-import os
-from dataclasses import dataclass
+import threading
+import time
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from adapters import AdapterVersion, Registry, TrainingConfig, TrainingOrder, train
-from adapters.training.progress import Event, Note, Step, Validation
+from adapters import AdapterVersion, Registry
+from adapters.jobs import Job, Jobs, NewJob, Pipeline, Status, Step, Worker
+from adapters.jobs.folder import JobFolders
+from adapters.jobs.lease import Lease
+from adapters.jobs.pipeline import StepPostponed
+from adapters.jobs.store import new_job_id
+from adapters.training.defaults import Wish
+from adapters.version import check_name
+from core.blobs import Blobs
 from core.clock import system_clock
+from core.database import Database
+from core.digest import hash_of_file
+from core.errors import InvalidRequest
+from server.assembly import surroundings_of, system_prompt_of
 from server.cli.adapter_versions import BY
+from server.cli.persona_actions import read_persona
 from server.cli.session import Session
-from server.served_base import base_of, limits_of
+from server.files.store import Files
+from server.fine_tuning.tuning import publish
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from adapters.jobs.job import ToldEvent
+    from server.settings import Settings
+
+_POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What the person chose of a training."""
+    """What the person chose of a training.
 
-    config: TrainingConfig
-    valid: Path | None
-    threads: int | None
+    Attributes:
+        wish: hyperparameters.
+        valid: examples to measure on.
+        persona: whom the adapter is for, if the data is to be compared with its system prompt.
+    """
+
+    wish: Wish
+    valid: Path | None = None
+    persona: str | None = None
 
 
 def train_version(session: Session, dataset: Path, name: str, choices: Choices) -> AdapterVersion:
     """Train on `dataset` and register the result as the next version of `name`.
+
+    The same command finds a job that is not finished again, and goes on with it.
 
     Raises:
         InvalidRequest: the data cannot be learnt; the message names the line.
         InternalError: the training broke off; the message names its log.
     """
     settings = session.settings()
-    base = base_of(settings)
-    order = TrainingOrder(
-        data=dataset,
-        base_dir=settings.base_model_dir,
-        out=settings.data_dir / "training" / _run_name(dataset, name, choices),
-        config=choices.config,
-        valid=choices.valid,
-        threads=choices.threads or len(os.sched_getaffinity(0)),
-    )
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    )
-    with session.database() as database, bar:
-        task = bar.add_task("Loading the base model", total=None)
-        return train(
-            order,
-            name,
-            registry=Registry(database, settings.adapters_dir, system_clock),
-            base=base,
-            limits=limits_of(settings),
-            on_event=lambda event: _show(event, bar, task),
-            by=BY,
+    check_name(name)
+    with session.database() as database:
+        following = _Following(settings, database)
+        job = following.job(dataset, name, choices)
+        ended = following.until_over(job)
+        if ended.error is not None:
+            raise InvalidRequest(ended.error.message, code=ended.error.code, param=ended.error.param)
+        if ended.version is None:
+            raise InvalidRequest(f"The job {job.id!r} is {ended.status.value}.", code=f"job_{ended.status.value}")
+        return Registry(database, settings.adapters_dir, system_clock).get(name, ended.version)
+
+
+class _Following:
+    """One job, from its beginning to its end, whoever works on it."""
+
+    def __init__(self, settings: "Settings", database: Database) -> None:
+        self._settings = settings
+        self._jobs = Jobs(database, system_clock)
+        self._folders = JobFolders(settings.training_dir)
+        files = Files(database, Blobs(settings.blobs_dir), system_clock)
+        around = replace(
+            surroundings_of(settings, database, system_clock, self._system_of),
+            publish=lambda job, name, content: publish(files, job, name, content),
+            engine=lambda: nullcontext("none"),
         )
+        self._pipeline = Pipeline(self._jobs, around)
+        self._worker = Worker(self._pipeline, Lease(database, system_clock))
+
+    def job(self, dataset: Path, name: str, choices: Choices) -> Job:
+        """Return the unfinished job that asks for the very same, or a new one."""
+        valid, wish = choices.valid, choices.wish
+        self._pipeline.validation.check_rank(wish)
+        new = NewJob(
+            principal=BY,
+            model=choices.persona or self._settings.base_model,
+            persona=choices.persona,
+            adapter=name,
+            training_file=dataset.name,
+            validation_file=valid.name if valid else None,
+            wish=wish,
+        )
+        digest = new.digest(hash_of_file(dataset), hash_of_file(valid) if valid else "")
+        found = self._jobs.unfinished(digest)
+        if found is not None:
+            return self._jobs.resume(found.id) if found.status is Status.PAUSED else found
+        job_id = new_job_id()
+        self._folders.take(job_id, dataset, valid)
+        return self._jobs.add(new, digest, job_id)
+
+    def until_over(self, job: Job) -> Job:
+        """Show how far the job is, and work on it where nobody else does."""
+        over = threading.Event()
+        working = threading.Thread(target=self._work, args=(over,))
+        bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+        )
+        with bar:
+            shown = _Shown(bar, bar.add_task("Validating the files", total=None, rate=""))
+            working.start()
+            try:
+                while not (job := self._jobs.get(job.id)).status.over and job.status is not Status.PAUSED:
+                    shown.update(self._jobs.all_events(job.id, "message", "metrics", "checkpoint"))
+                    time.sleep(_POLL_SECONDS)
+            finally:
+                over.set()
+                self._worker.close()
+                working.join()
+                self._worker.release()
+            shown.update(self._jobs.all_events(job.id, "message", "metrics", "checkpoint"))
+        return job
+
+    def _work(self, over: threading.Event) -> None:
+        while not over.is_set():
+            try:
+                if self._worker.step(Step.VALIDATE) is None and self._worker.step(Step.TRAIN) is None:
+                    over.wait(_POLL_SECONDS)
+            except StepPostponed as error:
+                over.wait(error.retry_after or _POLL_SECONDS)
+
+    def _system_of(self, persona: str) -> str | None:
+        return system_prompt_of(read_persona(self._settings, persona))
 
 
-def _run_name(dataset: Path, name: str, choices: Choices) -> str:
-    """Name the folder of this very training: the same command finds it again and goes on there."""
-    valid = choices.valid.read_bytes() if choices.valid else b""
-    inputs = [hashlib.sha256(content).hexdigest() for content in (dataset.read_bytes(), valid)]
-    return f"{name}-{choices.config.identity(*inputs)[:12]}"
+class _Shown:
+    """What the person sees of a job's events."""
 
+    def __init__(self, bar: Progress, task: TaskID) -> None:
+        self._bar = bar
+        self._task = task
+        self._seen: set[str] = set()
 
-def _show(event: Event, bar: Progress, task: TaskID) -> None:
-    if isinstance(event, Step):
-        bar.update(task, description=f"Training, loss {event.loss:.3f}", completed=event.step, total=event.total)
-    elif isinstance(event, Validation):
-        bar.console.print(f"After step {event.step}: validation loss {event.loss:.3f}")
-    elif isinstance(event, Note):
-        bar.console.print(event.message, markup=False)
+    def update(self, events: "Sequence[ToldEvent]") -> None:
+        """Show what is new."""
+        for told in events:
+            event = told.event
+            if told.id in self._seen:
+                continue
+            self._seen.add(told.id)
+            if event.type == "metrics":
+                loss, rate = float(str(event.data["train_loss"])), float(str(event.data["seconds_left"]))
+                done, total = int(str(event.data["step"])), int(str(event.data["total_steps"]))
+                pace = f"{rate / (total - done):.1f} s a step" if done < total else ""
+                description = f"Training, loss {loss:.3f}"
+                self._bar.update(self._task, description=description, completed=done, total=total, rate=pace)
+            else:
+                self._bar.console.print(event.message, markup=False)

@@ -12,6 +12,8 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from pathlib import Path
 
+import anyio
+
 from core.errors import NotFound, RepertoryError, Unavailable, UpstreamFailed
 from server.engine.admin import EngineAdmin, Handshake
 from server.engine.backends import backend_of
@@ -23,6 +25,8 @@ from server.settings import EngineMode, Settings
 
 _LONGEST_BACK_OFF = 60.0
 _HEALTHY_AFTER = 120.0
+_REST_RETRY = 60.0
+_LOOK_SECONDS = 0.2
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +50,8 @@ class EngineDriver:
         self._on_ready = on_ready
         self._state = Readiness(False, "The engine is starting; vLLM takes about a minute.", 10)
         self._base_model = BASE_MODEL_NAME
+        self._resting: Readiness | None = None
+        self._under_way = 0
         self._task: asyncio.Task[None] | None = None
         self._first_ready = asyncio.Event()
         self._ready_since = math.inf
@@ -77,22 +83,36 @@ class EngineDriver:
 
     def ready(self) -> Readiness:
         """Tell at once whether requests can be taken."""
-        return self._state
+        return self._resting if self._resting is not None and self._state.ok else self._state
+
+    async def rest(self, reason: str) -> None:
+        """Take no more requests until `work`, and wait until those under way are answered."""
+        self._resting = Readiness(False, reason, _REST_RETRY)
+        with anyio.move_on_after(self._settings.stall_seconds):
+            while self._under_way:
+                await anyio.sleep(_LOOK_SECONDS)
+
+    def work(self) -> None:
+        """Take requests again."""
+        self._resting = None
 
     async def chat(self, model: str, payload: Payload) -> Frame:
         """Return a whole completion."""
         self._require_ready()
         # A whole answer may take long; that nothing has come so far is reason enough to look at the engine.
+        self._under_way += 1
         late = asyncio.get_running_loop().call_later(self._settings.stall_seconds, self.stalled.set)
         try:
             return await self._client.chat(model, payload)
         finally:
             late.cancel()
+            self._under_way -= 1
 
     async def stream(self, model: str, payload: Payload) -> AsyncGenerator[Frame, None]:
         """Yield the chunks of a completion. Closing the iterator frees the engine at once."""
         self._require_ready()
         frames = self._client.stream(model, payload)
+        self._under_way += 1
         try:
             async with contextlib.aclosing(frames):
                 async for frame in frames:
@@ -101,6 +121,8 @@ class EngineDriver:
             if error.code == ENGINE_STALLED:
                 self.stalled.set()
             raise
+        finally:
+            self._under_way -= 1
 
     # Its life
 
@@ -218,8 +240,9 @@ class EngineDriver:
         self.handshakes = ()
 
     def _require_ready(self) -> None:
-        if not self._state.ok:
-            raise Unavailable(self._state.reason, code="engine_unavailable", retry_after=self._state.retry_after)
+        state = self.ready()
+        if not state.ok:
+            raise Unavailable(state.reason, code="engine_unavailable", retry_after=state.retry_after)
 
     async def _supervise(self) -> None:
         back_off = 1.0

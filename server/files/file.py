@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-Purpose = Literal["assistants", "batch", "fine-tune", "vision", "user_data", "evals"]
-"""What a file may be uploaded for."""
+Purpose = Literal["assistants", "batch", "fine-tune", "vision", "user_data", "evals", "fine-tune-results"]
+"""What a file is for."""
 
 TRAINING: Purpose = "fine-tune"
-PURPOSES: tuple[str, ...] = get_args(Purpose)
+RESULTS: Purpose = "fine-tune-results"
+PURPOSES: tuple[str, ...] = tuple(one for one in get_args(Purpose) if one != RESULTS)
+"""What a file may be uploaded for; results are the server's own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,8 @@
 A row is written once its bytes are on disk, and bytes go once no row names them.
 """
 
+import contextlib
+import hashlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ from core.database import Database
 from core.errors import NotFound, Unavailable
 from core.ids import new_id
 from core.paging import Page, Slice, page_of
-from server.files.file import StoredFile
+from server.files.file import RESULTS, StoredFile
 from server.files.tables import files
 
 _COLUMNS = [column for column in files.c if column.name != "seq"]
@@ -24,12 +26,13 @@ _COLUMNS = [column for column in files.c if column.name != "seq"]
 
 @dataclass(frozen=True, slots=True)
 class NewFile:
-    """What is said of bytes that come in; `expires_in` is in seconds."""
+    """What is said of bytes that come in; `expires_in` is in seconds, `id` is chosen where None."""
 
     principal: str
     filename: str
     purpose: str
     expires_in: int | None = None
+    id: str | None = None
 
 
 class Files:
@@ -55,7 +58,7 @@ class Files:
         """
         now = self._clock()
         stored = StoredFile(
-            id=new_id("file"),
+            id=new.id or new_id("file"),
             principal=new.principal,
             filename=new.filename,
             purpose=new.purpose,
@@ -76,6 +79,18 @@ class Files:
                     self._drop_unnamed(connection, stored.sha256)
                 raise
         return stored
+
+    def add_result(self, draft: Draft, principal: str, filename: str, *, of: str) -> StoredFile:
+        """Keep a finished draft as a result of the job `of`; one that is kept already is returned.
+
+        Raises:
+            Unavailable: the disk is full, or the database is locked.
+        """
+        named = hashlib.sha256(f"{of}/{filename}".encode()).hexdigest()[:24]
+        new = NewFile(principal, filename, RESULTS, id=f"file-{named}")
+        with contextlib.suppress(NotFound):
+            return self.get(f"file-{named}", principal)
+        return self.add(draft, new)
 
     def list(self, principal: str, wanted: Slice, purpose: str | None = None) -> Page[StoredFile]:
         """Return a page of the files of `principal`.

@@ -3,6 +3,7 @@
 from sqlalchemy import MetaData
 
 from actions.tables import metadata as actions_metadata
+from adapters.jobs.tables import metadata as jobs_metadata
 from adapters.tables import metadata as adapters_metadata
 from retrieval.tables import metadata as retrieval_metadata
 from server.files.tables import metadata as files_metadata
@@ -22,4 +23,5 @@ ALL: tuple[MetaData, ...] = (
     transcripts_metadata,
     files_metadata,
     hooks_metadata,
+    jobs_metadata,
 )

@@ -10,12 +10,14 @@ from pydantic import BaseModel
 
 from core.principal import Scope
 from server.files.file import PURPOSES
+from server.fine_tuning.bodies import JobBody
 from server.hooks.signature import SIGNATURE, TIMESTAMP
 from server.openapi import action_shapes as acts
 from server.openapi import key_shapes as keys
 from server.openapi import openai_shapes as v1
 from server.openapi import own_shapes as own
 from server.openapi import rollout_shapes as trial
+from server.openapi import tuning_shapes as tune
 from server.openapi import upload_shapes as up
 from server.routes.adapters import ApproveBody, CardBody, RetireBody, RollbackBody, UseBody
 from server.routes.approvals import DecisionBody
@@ -76,8 +78,14 @@ def _open(answer: type[BaseModel], body: type[BaseModel] | None = None) -> Opera
     return Operation(answer, Scope.KNOWLEDGE, body, open_locally=True)
 
 
+def _tuned(answer: type[BaseModel], body: type[BaseModel] | None = None) -> Operation:
+    """Return an operation of OpenAI's for the scope `adapters`."""
+    return Operation(answer, Scope.ADAPTERS, body, open_locally=True)
+
+
 _STORE = "/v1/vector_stores/{vector_store_id}"
 _ROLLOUT = "/api/rollouts/{rollout_id}"
+_TUNING = "/v1/fine_tuning/jobs"
 _SHARES = "/api/vector_stores/{vector_store_id}/shares"
 FILE_FORM: Mapping[str, object] = {
     "type": "object",
@@ -125,6 +133,14 @@ OPERATIONS: dict[str, Operation] = {
     f"GET {_STORE}/file_batches/{{batch_id}}": _open(up.FileBatchObject),
     f"POST {_STORE}/file_batches/{{batch_id}}/cancel": _open(up.FileBatchObject),
     f"GET {_STORE}/file_batches/{{batch_id}}/files": _open(up.StoreFileList),
+    f"POST {_TUNING}": _tuned(tune.FineTuningJob, JobBody),
+    f"GET {_TUNING}": _tuned(tune.FineTuningJobList),
+    f"GET {_TUNING}/{{job_id}}": _tuned(tune.FineTuningJob),
+    f"POST {_TUNING}/{{job_id}}/cancel": _tuned(tune.FineTuningJob),
+    f"POST {_TUNING}/{{job_id}}/pause": _tuned(tune.FineTuningJob),
+    f"POST {_TUNING}/{{job_id}}/resume": _tuned(tune.FineTuningJob),
+    f"GET {_TUNING}/{{job_id}}/events": _tuned(tune.FineTuningEventList),
+    f"GET {_TUNING}/{{job_id}}/checkpoints": _tuned(tune.FineTuningCheckpointList),
     f"GET {_SHARES}": Operation(own.ShareList, Scope.KNOWLEDGE),
     f"POST {_SHARES}": Operation(own.ShareList, Scope.KNOWLEDGE, ShareBody),
     f"DELETE {_SHARES}/{{reader}}": Operation(own.ShareList, Scope.KNOWLEDGE),

@@ -90,6 +90,14 @@ class PersonaLibrary:
         found = self._serving.personas.get(persona)
         return found.spec.integrations.hooks if found is not None else ()
 
+    def serving(self, persona: str) -> Persona | None:
+        """Return a persona that serves now, whoever asks; None where there is none of that id."""
+        return self._serving.personas.get(persona)
+
+    def of_adapter(self, adapter: str, principal: Principal) -> Persona | None:
+        """Return the first persona of the caller's that answers with `adapter`."""
+        return next((one for one in self.usable_by(principal) if one.spec.model.adapter == adapter), None)
+
     def reaches(self, persona: PersonaId, principal: Principal) -> bool:
         """Tell whether `principal` has to do with `persona`; of one that serves no longer its key decides."""
         served = self._serving.personas.get(persona)

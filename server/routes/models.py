@@ -5,6 +5,7 @@ from fastapi import APIRouter, Response
 from server.access import Caller
 from server.personas.loader import Persona
 from server.services import TheServices
+from server.turn.asking import persona_of
 from server.wire import JsonResponse
 
 router = APIRouter()
@@ -19,8 +20,10 @@ async def list_models(services: TheServices, principal: Caller) -> Response:
 
 @router.get("/v1/models/{model}")
 async def retrieve_model(model: str, services: TheServices, principal: Caller) -> Response:
-    """Show one persona."""
-    return JsonResponse(_model(services.personas.get(model, principal), services))
+    """Show one persona, or one version of its adapter, such as a fine-tuning job names it."""
+    persona, number = persona_of(services, principal, model)
+    shown = _model(persona, services)
+    return JsonResponse(shown if number is None else {**shown, "id": model})
 
 
 def _model(persona: Persona, services: TheServices) -> dict[str, str | int]:

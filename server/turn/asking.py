@@ -5,10 +5,11 @@ The one beginning of every turn, whatever door it comes through.
 
 from dataclasses import dataclass
 
-from core.errors import Unavailable
+from core.errors import ModelNotFound, Unavailable
 from core.ids import PersonaId, new_id
-from core.principal import Principal
+from core.principal import Principal, Scope
 from server.engine_port import Who
+from server.personas.loader import Persona
 from server.served_base import is_served
 from server.services import Services
 from server.transcripts.transcript import Keep
@@ -20,7 +21,7 @@ from server.turn.seen import Seen
 from server.turn.steps import Steps
 from server.turn.turn import ChatTurn
 from server.turn.usage import UsageSum
-from server.turn.version import version_for
+from server.turn.version import split_model, version_for
 from server.usage.admission import Admission
 from server.usage.estimate import longest_answer, prompt_tokens
 
@@ -74,10 +75,30 @@ async def ask(
     return Asked(ChatTurn(services, context), context, admission, (admission, *services.observers))
 
 
+def persona_of(services: Services, principal: Principal, model: str) -> tuple[Persona, str | None]:
+    """Return who answers under a model's name, and the version that the name pins, if it is a fine-tuned model's.
+
+    Raises:
+        ModelNotFound: nobody does, or not for this caller, who needs the scope `adapters` for a version.
+    """
+    name, number = split_model(model)
+    if number is None:
+        return services.personas.get(model, principal), None
+    if not principal.may(Scope.ADAPTERS):
+        raise ModelNotFound(model)
+    try:
+        return services.personas.get(name, principal), number
+    except ModelNotFound:
+        persona = services.personas.of_adapter(name, principal)
+        if persona is None:
+            raise ModelNotFound(model) from None
+        return persona, number
+
+
 async def _context(
     services: Services, principal: Principal, asked: ChatRequest, base_url: str, pin: str | None
 ) -> TurnContext:
-    persona = services.personas.get(asked.model, principal)
+    persona, named = persona_of(services, principal, asked.model)
     names = {operation.name for operation in persona.actions.operations}
     check_reserved(asked, names.__contains__, has_actions=bool(names))
     base = persona.spec.model.base
@@ -89,7 +110,7 @@ async def _context(
         )
     conversation, user = conversation_of(asked, persona, principal), asked.safety_identifier or asked.user
     who = Who(f"{principal.id}|{user}" if user else None, conversation)
-    answering = await version_for(persona, principal, services.releases, pin, who)
+    answering = await version_for(persona, principal, services.releases, pin or named, who)
     version = answering.engine_name if answering else None
     limits, settings = persona.spec.model.limits, services.settings
     keep, steps = services.transcripts.keeps(persona.spec.transcripts), Steps()

@@ -9,6 +9,12 @@ PIN_HEADER = "X-Repertory-Adapter-Version"
 _MOST_DIGITS = 9
 
 
+def split_model(model: str) -> tuple[str, str | None]:
+    """Part the name of a fine-tuned model, `support-agent@3`, into the persona's and the version's number."""
+    name, mark, number = model.rpartition("@")
+    return (name, number) if mark and number.isascii() and number.isdigit() else (model, None)
+
+
 async def version_for(
     persona: Persona, principal: Principal, releases: Releases, pin: str | None, who: Who
 ) -> Answering | None:

@@ -24,6 +24,7 @@ from tests.faults.dataset_stories import check_datasets
 from tests.faults.document_models import DOCUMENT_CHECKS, Fact
 from tests.faults.hook_stories import check_hooks
 from tests.faults.house import SAVED
+from tests.faults.job_stories import check_jobs
 from tests.faults.rollout_stories import check_rollouts
 from tests.faults.stories import CALL, write_books
 
@@ -165,5 +166,6 @@ CHECKS: dict[str, Callable[[Path, Sequence[Fact], Fact | None], None]] = {
     "datasets": check_datasets,
     "hooks": check_hooks,
     "rollouts": check_rollouts,
+    "jobs": check_jobs,
     **DOCUMENT_CHECKS,
 }

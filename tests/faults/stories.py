@@ -27,6 +27,7 @@ from tests.faults.dataset_stories import datasets
 from tests.faults.document_stories import DOCUMENT_STORIES
 from tests.faults.hook_stories import hooks
 from tests.faults.house import SAVED
+from tests.faults.job_stories import jobs
 from tests.faults.rollout_stories import rollouts
 from tests.faults.witness import Stop, Witness
 
@@ -143,6 +144,7 @@ STORIES: dict[str, Callable[[Path, Witness], None]] = {
     "datasets": datasets,
     "hooks": hooks,
     "rollouts": rollouts,
+    "jobs": jobs,
     **DOCUMENT_STORIES,
 }
 

@@ -19,7 +19,11 @@ def killer(tmp_path_factory: pytest.TempPathFactory) -> Killer:
 
 
 def test_kills_at_random_steps_lose_nothing(killer: Killer, pytestconfig: pytest.Config) -> None:
-    _kill(killer, STORIES.keys() - DOCUMENT_STORIES.keys(), int(pytestconfig.getoption("soak_kills")))
+    _kill(killer, STORIES.keys() - DOCUMENT_STORIES.keys() - {"jobs"}, int(pytestconfig.getoption("soak_kills")))
+
+
+def test_fifty_kills_at_random_steps_of_a_job_lose_no_version_and_no_verdict(killer: Killer) -> None:
+    _kill(killer, ["jobs"], 50)
 
 
 def test_kills_at_random_steps_lose_no_document(killer: Killer, pytestconfig: pytest.Config) -> None:

@@ -55,6 +55,28 @@ TABLE = (
         "the client's own second try helps where it can, and is told where it cannot",
         ("test_errors::test_the_client_tries_again_where_that_helps_and_not_where_it_cannot",),
     ),
+    # What is promised of fine-tuning jobs.
+    Line(
+        "rule",
+        "a fine-tuning job goes from files to a model whose name answers, with OpenAI's shapes all along",
+        (
+            "test_fine_tuning::test_a_job_goes_from_files_to_a_model_whose_name_answers",
+            "test_fine_tuning::test_the_base_itself_is_tuned_under_the_name_of_the_suffix",
+            "test_fine_tuning::test_jobs_are_listed_by_page_and_label_and_are_their_owners_alone",
+            "test_fine_tuning::test_one_job_is_trained_at_a_time_and_can_be_paused_resumed_and_cancelled",
+            "test_fine_tuning::test_a_trainer_that_is_killed_goes_on_from_its_checkpoint",
+        ),
+    ),
+    Line(
+        "rule",
+        "what cannot be trained or served is refused by name, or fails before any training and says why",
+        (
+            "test_fine_tuning::test_what_cannot_be_learnt_fails_before_any_training_and_says_why",
+            "test_fine_tuning::test_an_example_may_not_stand_in_both_files",
+            "test_fine_tuning::test_what_is_not_offered_is_refused_by_name",
+            "test_fine_tuning::test_a_job_needs_a_known_model_a_file_for_fine_tuning_and_the_scope",
+        ),
+    ),
     # What is promised of files and vector stores.
     Line(
         "rule",

@@ -43,6 +43,17 @@ def bars(counts: Mapping[str, int]) -> str:
     return _svg(chart, 80 + _ROW * len(largest))
 
 
+def lines(series: Mapping[str, Sequence[tuple[int, float]]]) -> str:
+    """Plot a line for each name; a series without points is left out."""
+    import leather
+
+    chart = leather.Chart()
+    for name, points in series.items():
+        if points:
+            chart.add_line([(place, value) for place, value in points], name=name)
+    return _svg(chart, _HEIGHT)
+
+
 def _svg(chart: "leather.Chart", height: int) -> str:
     written = io.StringIO()
     chart.to_svg(written, width=_WIDTH, height=height)

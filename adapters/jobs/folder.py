@@ -1,0 +1,76 @@
+"""The folder of a job: its own copies of the examples, the trainer's run, and what is left to look at."""
+
+import os
+import shutil
+from collections.abc import Collection
+from pathlib import Path
+
+from adapters.training.preparation import RECORD
+from core.errors import InvalidRequest
+
+TRAIN, VALID = "train.jsonl", "valid.jsonl"
+CURVES = "curves.html"
+
+
+class JobFolders:
+    """One folder for each job under `root`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def of(self, job_id: str) -> Path:
+        """Return the folder of a job, whether it exists or not."""
+        return self.root / job_id
+
+    def run(self, job_id: str) -> Path:
+        """Return the folder that the trainer writes."""
+        return self.of(job_id) / "run"
+
+    def record(self, job_id: str) -> Path:
+        """Return the record of a finished training."""
+        return self.run(job_id) / RECORD
+
+    def take(self, job_id: str, data: Path, valid: Path | None) -> None:
+        """Give a job files of its own, so that they may be deleted elsewhere.
+
+        Raises:
+            InvalidRequest: a file cannot be read.
+        """
+        folder = self.of(job_id)
+        folder.mkdir(parents=True, mode=0o700)
+        for source, name in ((data, TRAIN), (valid, VALID)):
+            if source is not None:
+                _copy(source, folder / name)
+
+    def files(self, job_id: str) -> tuple[Path, Path | None]:
+        """Return the examples, and those that it is measured on."""
+        folder = self.of(job_id)
+        valid = folder / VALID
+        return folder / TRAIN, valid if valid.is_file() else None
+
+    def tidy(self, job_id: str) -> None:
+        """Leave of a job that is over only what tells of it: record, curves and log."""
+        folder, run = self.of(job_id), self.run(job_id)
+        for name in (TRAIN, VALID):
+            (folder / name).unlink(missing_ok=True)
+        for entry in run.iterdir() if run.is_dir() else ():
+            if entry.is_dir():
+                shutil.rmtree(entry, ignore_errors=True)
+            elif entry.name != RECORD:
+                entry.unlink()
+
+    def sweep(self, known: Collection[str]) -> None:
+        """Remove folders that no job has; call it while nobody makes jobs."""
+        for folder in self.root.iterdir() if self.root.is_dir() else ():
+            if folder.name not in known and folder.is_dir():
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _copy(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)  # the bytes of an upload or of a data set never change
+    except OSError:
+        try:
+            shutil.copyfile(source, target)
+        except OSError as error:
+            raise InvalidRequest(f"{str(source)!r} cannot be read: {error.strerror}.") from error

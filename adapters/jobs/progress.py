@@ -1,0 +1,58 @@
+"""What a trainer tells, as events of its job. Each is told once: after a resumption the trainer repeats itself."""
+
+from dataclasses import asdict
+
+from adapters.jobs.job import Job, JobEvent, Step
+from adapters.jobs.store import Jobs
+from adapters.training import progress as trainer
+
+
+class Told:
+    """Hears the trainer of one job."""
+
+    def __init__(self, jobs: Jobs, job: Job, holder: str) -> None:
+        self._jobs = jobs
+        self._job = job
+        self._holder = holder
+        self._further = False
+        self._seen = max(
+            (int(one.event.key.partition("-")[2]) for one in jobs.all_events(job.id, "metrics")), default=0
+        )
+
+    def __call__(self, event: trainer.Event) -> None:
+        """Write an event down.
+
+        Raises:
+            LeaseLost: the job is another worker's.
+        """
+        if isinstance(event, trainer.Step):
+            left = self._jobs.now() + event.seconds_left
+            self._jobs.note(self._job, self._holder, [_of_step(event)], estimated_finish=left)
+            if event.step > self._seen and not self._further:
+                self._further = True
+                self._jobs.forgive(self._job, Step.TRAIN, self._holder)
+        elif isinstance(event, trainer.Validation):
+            self._jobs.note(self._job, self._holder, [_of_validation(event)])
+        elif isinstance(event, trainer.Note):
+            self._jobs.note(self._job, self._holder, [JobEvent(f"note-{event.message}", event.message)])
+
+
+def _of_step(event: trainer.Step) -> JobEvent:
+    data = {
+        "step": event.step,
+        "total_steps": event.total,
+        "train_loss": event.loss,
+        "train_mean_token_accuracy": event.accuracy,
+        "learning_rate": event.rate,
+        "seconds_left": event.seconds_left,
+    }
+    message = f"Step {event.step}/{event.total}: training loss={event.loss:.2f}"
+    return JobEvent(f"step-{event.step}", message, type="metrics", data=data)
+
+
+def _of_validation(event: trainer.Validation) -> JobEvent:
+    message = (
+        f"Step {event.step}: validation loss={event.loss:.2f}, tokens={event.accuracy:.3f}, "
+        f"whole answers={event.exact:.3f}{', the best so far' if event.best else ''}"
+    )
+    return JobEvent(f"checkpoint-{event.step}", message, type="checkpoint", data=asdict(event))

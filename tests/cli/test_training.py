@@ -1,0 +1,51 @@
+"""`repertory adapter train` and `preview` on a tiny base, with a trainer that needs no torch."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.adapters.datasets.rows import A, S, U, asked, talk, write
+from tests.adapters.tiny import make_base
+from tests.cli.conftest import Run
+
+
+@pytest.fixture(autouse=True)
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_base(tmp_path / "models" / "base")
+    monkeypatch.setenv("REPERTORY_MODELS_DIR", str(tmp_path / "models"))
+    monkeypatch.setenv("REPERTORY_TRAINING_COMMAND", f"{sys.executable} -m tests.fakes.trainer")
+
+
+def test_a_command_trains_where_no_server_runs_and_the_same_one_makes_no_second_version(
+    run: Run, tmp_path: Path, data_dir: Path
+) -> None:
+    data = write(tmp_path, *(asked(f"question {number}", "An answer.") for number in range(4)), name="train.jsonl")
+    outcome = run("adapter", "train", str(data), "--name", "coach", "--rank", "4", "--json")
+    assert outcome.code == 0, outcome.err
+    version = json.loads(outcome.out)
+    assert (version["engine_name"], version["state"]) == ("coach@1", "trained")
+    assert "Files validated" in outcome.err
+    (job,) = (data_dir / "training").iterdir()
+    assert "<svg" in (job / "curves.html").read_text()
+    again = json.loads(run("adapter", "train", str(data), "--name", "coach", "--rank", "4", "--json").out)
+    assert again["engine_name"] == "coach@1"
+
+
+def test_a_fault_in_the_data_ends_a_command_with_its_line(run: Run, tmp_path: Path) -> None:
+    data = write(tmp_path, talk(S, U, A), talk(S, U), name="train.jsonl")
+    outcome = run("adapter", "train", str(data), "--name", "coach")
+    assert outcome.code == 1
+    assert "line 2" in outcome.err
+    assert "(invalid_training_file)" in outcome.err
+
+
+def test_a_preview_shows_which_tokens_are_learnt(run: Run, tmp_path: Path) -> None:
+    data = write(tmp_path, talk(S, U, A), name="train.jsonl")
+    outcome = run("adapter", "preview", str(data))
+    assert outcome.code == 0, outcome.err
+    answer = A["content"]
+    assert f"⟦{answer}<|im_end|>⟧" in outcome.out
+    (shown,) = json.loads(run("adapter", "preview", str(data), "--json").out)
+    assert [span["text"] for span in shown["spans"] if span["learnt"]] == [f"{answer}<|im_end|>"]
