@@ -19,6 +19,9 @@ from actions import (
     Tokens,
 )
 from actions.mcp import McpServers, Toolbox, ToolPins
+from adapters.datasets import Datasets
+from adapters.evaluation import Evaluations
+from adapters.registry import Registry
 from core.blobs import Blobs
 from core.clock import Clock
 from core.database import Database
@@ -30,6 +33,12 @@ from retrieval.store_files import StoreFiles
 from retrieval.tokens import ModelTokens
 from retrieval.vector_stores import VectorStores
 from server.engine_port import Engine, Releases
+from server.evaluation.beginning import Beginning
+from server.evaluation.comparing import Comparing
+from server.evaluation.evaluating import Evaluating, Likelihood
+from server.evaluation.judges import Judges
+from server.evaluation.pipeline import PipelineGate
+from server.evaluation.worker import EvaluationWorker
 from server.files.store import Files
 from server.hooks.courier import Courier
 from server.hooks.hooks import Hooks
@@ -64,6 +73,7 @@ def assemble(
     clock: Clock,
     rerank: Rerank | None = None,
     index_sizes: IndexSizes | None = None,
+    likelihood: Likelihood | None = None,
 ) -> Services:
     """Build the services over a migrated database and a started embedder. Blocking.
 
@@ -115,6 +125,7 @@ def assemble(
         hosts=hosts,
         toolbox=toolbox,
         hooks=Hooks(HookJobs(database, clock), Courier(secrets, grants, clock), clock, personas.hooks_of),
+        evaluations=_evaluations(settings, database, personas, engine, Judges(secrets, grants), clock, likelihood),
         uploads=_uploads(settings, database, embedder, parser, clock, knowledge),
         reported=Reported(database, clock),
         transcripts=transcripts,
@@ -122,6 +133,23 @@ def assemble(
         traces=traces_of(settings),
         observers=(metrics.turns, TurnLog(), transcripts),
     )
+
+
+def _evaluations(
+    settings: Settings,
+    database: Database,
+    personas: PersonaLibrary,
+    engine: Engine,
+    judges: Judges,
+    clock: Clock,
+    likelihood: Likelihood | None,
+) -> Evaluating:
+    store, registry = Evaluations(database, clock), Registry(database, settings.adapters_dir, clock)
+    datasets = Datasets(database, settings.datasets_dir, clock)
+    beginning = Beginning(store, registry, datasets, personas, lambda: engine.base_model)
+    worker = EvaluationWorker(store, registry, Comparing(store, judges), clock)
+    gate = PipelineGate(beginning, worker, settings.knowledge_root)
+    return Evaluating(store, beginning, worker, gate, likelihood)
 
 
 def _uploads(

@@ -153,6 +153,7 @@ class _Gateway:
             releases=self._releases,
             clock=system_clock,
             rerank=self._embedder.rerank if self._reranking else None,
+            likelihood=self._driver.likelihood,
         )
 
     async def _stop_engine(self) -> None:

@@ -10,6 +10,7 @@ from actions.mcp import Toolbox
 from core.clock import Clock
 from retrieval import Knowledge, TextEmbedder
 from server.engine_port import Engine, Releases
+from server.evaluation.evaluating import Evaluating
 from server.hooks.hooks import Hooks
 from server.keys.gate import Gate
 from server.keys.store import Keys
@@ -46,6 +47,7 @@ class Services:
     hosts: Hosts
     toolbox: Toolbox
     hooks: Hooks
+    evaluations: Evaluating
     uploads: Uploads
     reported: Reported
     metrics: Metrics

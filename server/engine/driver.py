@@ -102,6 +102,15 @@ class EngineDriver:
                 self.stalled.set()
             raise
 
+    async def likelihood(self, model: str, text: str) -> list[float]:
+        """Return the log-probability of each token of `text` but the first.
+
+        Raises:
+            Unavailable: no engine answers now.
+        """
+        self._require_ready()
+        return await self.answering[0].likelihood(model, text)
+
     # Its life
 
     def adapters_refused(self) -> str | None:

@@ -184,11 +184,26 @@ class PersonaSpec(_Part):
     calling: Literal["guided", "native"] = Field(
         "guided", description="Choose actions step by step, constrained; or by the model's own tool format."
     )
+    evaluation: str | None = Field(
+        None, max_length=1000, description="Eval file that a new version must pass, as a path in the checkout."
+    )
+    promotion: Literal["manual", "automatic"] = Field(
+        "manual",
+        description="Whether someone must approve a version that has passed, or its rollout begins by itself.",
+    )
     access: Access = Field(default_factory=Access, description="Who may use it.")
     transcripts: Literal["off", "metadata"] | None = Field(
         None, description="Keep less of its conversations than the server does: nothing, or no texts."
     )
     integrations: Integrations = Field(default_factory=Integrations, description="Programs beside the API.")
+
+    @field_validator("evaluation")
+    @classmethod
+    def _eval_file_inside(cls, value: str | None) -> str | None:
+        path = PurePosixPath(value or "evaluation.yaml")
+        if path.is_absolute() or ".." in path.parts:
+            raise ValueError(f"{value!r} must be a path inside the checkout, such as 'evaluations/support.yaml'")
+        return value
 
     @field_validator("transcripts", mode="before")
     @classmethod
