@@ -4,7 +4,7 @@ from adapters.evaluation.answer import Answer, Arm, Call, Source
 from adapters.evaluation.evaluation import Definition, EvalState, Evaluation
 from adapters.evaluation.gathering import gather, inlined
 from adapters.evaluation.grading import graded
-from adapters.evaluation.reading import EvalFileInvalid, parse_spec, read_spec
+from adapters.evaluation.reading import EvalFileInvalid, parse_spec, read_spec, spec_of
 from adapters.evaluation.spec import EvalSpec
 from adapters.evaluation.store import Evaluations, NewEvaluation
 from adapters.evaluation.task import Task
@@ -27,4 +27,5 @@ __all__ = [
     "inlined",
     "parse_spec",
     "read_spec",
+    "spec_of",
 ]

@@ -1,7 +1,7 @@
 """From an eval file to a checked spec, with every problem named by file, line, place and what to write."""
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,8 @@ from pydantic import BaseModel, ValidationError
 
 from adapters.evaluation.spec import EvalSpec
 from core.errors import InvalidRequest
-from core.yaml_source import Source, SourceError, dotted, parse
+from core.yaml_source import Path as Place
+from core.yaml_source import SourceError, dotted, parse
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -46,19 +47,32 @@ def parse_spec(content: bytes, name: str) -> EvalSpec:
         source = parse(content)
     except SourceError as error:
         raise EvalFileInvalid(f"{name}:{error.line}: {error.field or ''} {error.message}.") from error
+    return _checked(source.data, lambda place: f"{name}:{source.line(place)}")
+
+
+def spec_of(data: object) -> EvalSpec:
+    """Check what came as JSON.
+
+    Raises:
+        EvalFileInvalid: it has problems.
+    """
+    return _checked(data, lambda place: "spec")
+
+
+def _checked(data: object, line: Callable[[Place], str]) -> EvalSpec:
     try:
-        return EvalSpec.model_validate(source.data)
+        return EvalSpec.model_validate(data)
     except ValidationError as error:
-        told = list(_told(name, source, error))
+        told = list(_told(data, line, error))
         more = [f"and {len(told) - _MOST_TOLD} more"] if len(told) > _MOST_TOLD else []
         raise EvalFileInvalid("; ".join([*told[:_MOST_TOLD], *more]) + ".") from error
 
 
-def _told(name: str, source: Source, error: ValidationError) -> Iterator[str]:
+def _told(data: object, line: Callable[[Place], str], error: ValidationError) -> Iterator[str]:
     for detail in error.errors():
-        place = tuple(_existing(source.data, detail["loc"]))
+        place = tuple(_existing(data, detail["loc"]))
         where = dotted(place)
-        yield f"{name}:{source.line(place)}: {where + ': ' if where else ''}{_advice(detail)}"
+        yield f"{line(place)}: {where + ': ' if where else ''}{_advice(detail)}"
 
 
 def _existing(data: object, loc: tuple[int | str, ...]) -> Iterator[int | str]:

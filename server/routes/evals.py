@@ -5,9 +5,9 @@ from typing import Annotated
 import anyio
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from adapters.evaluation import EvalSpec, Evaluation
+from adapters.evaluation import Evaluation, spec_of
 from core.errors import NotFound
 from core.ids import PersonaId
 from core.principal import Principal, Scope
@@ -25,7 +25,9 @@ class EvalBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    spec: EvalSpec = Field(description="An eval file as JSON, with its cases inside or in a data set.")
+    spec: dict[str, JsonValue] = Field(
+        description="An eval file as JSON, with its cases inside or in a data set (docs/evaluation.md)."
+    )
     version: int | None = Field(
         None,
         ge=1,
@@ -40,7 +42,7 @@ async def create(request: Request, services: TheServices, principal: KeyHolder) 
     principal.require(Scope.ADAPTERS)
     body = await read_body(request, EvalBody)
     begun = await anyio.to_thread.run_sync(
-        lambda: services.evaluations.beginning.begin(body.spec, body.version, principal)
+        lambda: services.evaluations.beginning.begin(spec_of(body.spec), body.version, principal)
     )
     services.evaluations.worker.wake()
     return JsonResponse(await _shown(services, begun), status_code=_ACCEPTED)

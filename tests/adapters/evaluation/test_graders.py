@@ -114,7 +114,7 @@ def test_bleu_and_chrf_are_those_of_sacrebleu_with_its_signature() -> None:
 
 
 def test_several_references_count_as_several() -> None:
-    cases = [
+    cases: list[dict[str, Any]] = [
         {"expected": ["the small cat sat here", "a little cat sat down"]},
         {"expected": "one house by the sea"},
     ]
