@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from server.background import kept_running
+from server.evaluation.asking import Asking
 from server.hooks.answering import Answering
 from server.middleware.body import BodyGuard
 from server.middleware.callers import CallerGuard, page_origins
@@ -18,6 +19,7 @@ from server.routes import (
     approvals,
     chat,
     embeddings,
+    evals,
     files,
     fine_tuning,
     health,
@@ -58,6 +60,7 @@ _ROUTERS = (
     approvals,
     oauth,
     hooks,
+    evals,
     mcp,
     knowledge,
     transcripts,
@@ -144,13 +147,17 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             conduct = partial(services.rollouts.run, services.engine, busy, promotes)
             background.start_soon(kept_running, "Conducting rollouts", conduct)
         background.start_soon(kept_running, "Fine-tuning", services.tuning.run)
+        evaluate = partial(services.evaluations.worker.run, Asking(services, services.evaluations.likelihood))
+        background.start_soon(kept_running, "Evaluating", evaluate)
         yield
         services.tuning.close()
+        services.evaluations.gate.close()
         services.uploads.close()
         services.knowledge.close()  # a thread cannot be cancelled
         background.cancel_scope.cancel()
     await services.personas.aclose()
     await services.connections.aclose()
     await services.hooks.aclose()
+    await services.evaluations.worker.aclose()
     if services.traces is not None:
         await anyio.to_thread.run_sync(services.traces.close)

@@ -3,6 +3,7 @@
 import os
 import shlex
 from collections.abc import Callable
+from dataclasses import replace
 
 from actions import (
     ActionSet,
@@ -23,11 +24,14 @@ from actions import (
     Tokens,
 )
 from actions.mcp import McpServers, Toolbox, ToolPins
+from adapters.datasets import Datasets
+from adapters.evaluation import Evaluations
 from adapters.jobs import Jobs, Surroundings
 from adapters.jobs.folder import JobFolders
 from adapters.jobs.lease import Lease
 from adapters.registry import Registry
 from adapters.training.launch import TRAINER
+from adapters.verdict import Evaluate
 from core.blobs import Blobs
 from core.clock import Clock
 from core.database import Database
@@ -39,6 +43,12 @@ from retrieval.store_files import StoreFiles
 from retrieval.tokens import ModelTokens
 from retrieval.vector_stores import VectorStores
 from server.engine_port import Engine, Releases
+from server.evaluation.beginning import Beginning
+from server.evaluation.comparing import Comparing
+from server.evaluation.evaluating import Evaluating, Likelihood
+from server.evaluation.judges import Judges
+from server.evaluation.pipeline import PipelineGate
+from server.evaluation.worker import EvaluationWorker
 from server.files.store import Files
 from server.fine_tuning.tuning import FineTuning
 from server.hooks.courier import Courier
@@ -78,6 +88,7 @@ def assemble(
     rerank: Rerank | None = None,
     index_sizes: IndexSizes | None = None,
     rollouts: Conduct | None = None,
+    likelihood: Likelihood | None = None,
 ) -> Services:
     """Build the services over a migrated database and a started embedder. Blocking.
 
@@ -110,6 +121,8 @@ def assemble(
         expire=lambda now: journal.prune(now - settings.action_days * DAY),
     )
     uploads = _uploads(settings, database, embedder, parser, clock, knowledge)
+    judges = Judges(secrets, grants)
+    evaluations = _evaluations(settings, database, personas, engine, judges, clock, likelihood)
     sync = KnowledgeSync(knowledge, personas, settings.knowledge_root)
     metrics = Metrics(personas, sync, engine, hosts)
     return Services(
@@ -131,7 +144,8 @@ def assemble(
         toolbox=toolbox,
         hooks=Hooks(HookJobs(database, clock), Courier(secrets, grants, clock), clock, personas.hooks_of),
         uploads=uploads,
-        tuning=tuning_of(settings, database, uploads.files, personas, clock),
+        tuning=tuning_of(settings, database, uploads.files, personas, clock, evaluations.gate),
+        evaluations=evaluations,
         reported=Reported(database, clock),
         transcripts=transcripts,
         metrics=metrics,
@@ -139,6 +153,23 @@ def assemble(
         observers=(metrics.turns, TurnLog(), transcripts, *([rollouts.watch] if rollouts else [])),
         rollouts=rollouts,
     )
+
+
+def _evaluations(
+    settings: Settings,
+    database: Database,
+    personas: PersonaLibrary,
+    engine: Engine,
+    judges: Judges,
+    clock: Clock,
+    likelihood: Likelihood | None,
+) -> Evaluating:
+    store, registry = Evaluations(database, clock), Registry(database, settings.adapters_dir, clock)
+    datasets = Datasets(database, settings.datasets_dir, clock)
+    beginning = Beginning(store, registry, datasets, personas, lambda: engine.base_model)
+    worker = EvaluationWorker(store, registry, Comparing(store, judges), clock)
+    gate = PipelineGate(beginning, worker, settings.knowledge_root)
+    return Evaluating(store, beginning, worker, gate, likelihood)
 
 
 def _uploads(
@@ -163,16 +194,21 @@ def _uploads(
 
 
 def tuning_of(
-    settings: Settings, database: Database, files: Files, personas: PersonaLibrary, clock: Clock
+    settings: Settings,
+    database: Database,
+    files: Files,
+    personas: PersonaLibrary,
+    clock: Clock,
+    evaluate: Evaluate,
 ) -> FineTuning:
-    """Return the fine-tuning jobs of a server."""
+    """Return the fine-tuning jobs of a server, whose versions `evaluate` judges."""
     jobs, drained = Jobs(database, clock), settings.training_engine == "drain"
 
     def system_of(name: str) -> str | None:
         persona = personas.serving(name)
         return None if persona is None else system_prompt_of(persona)
 
-    around = surroundings_of(settings, database, clock, system_of)
+    around = replace(surroundings_of(settings, database, clock, system_of), evaluate=evaluate)
     return FineTuning(jobs, files, around, Lease(database, clock), drained=drained)
 
 

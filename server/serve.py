@@ -159,6 +159,7 @@ class _Gateway:
             clock=system_clock,
             rerank=self._embedder.rerank if self._reranking else None,
             rollouts=self._conduct,
+            likelihood=self._driver.likelihood,
         )
 
     async def _stop_engine(self) -> None:

@@ -10,6 +10,7 @@ from actions.mcp import Toolbox
 from core.clock import Clock
 from retrieval import Knowledge, TextEmbedder
 from server.engine_port import Engine, Releases
+from server.evaluation.evaluating import Evaluating
 from server.fine_tuning.tuning import FineTuning
 from server.hooks.hooks import Hooks
 from server.keys.gate import Gate
@@ -48,6 +49,7 @@ class Services:
     hosts: Hosts
     toolbox: Toolbox
     hooks: Hooks
+    evaluations: Evaluating
     uploads: Uploads
     tuning: FineTuning
     reported: Reported

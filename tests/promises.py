@@ -465,6 +465,23 @@ PROMISES = (
         ),
     ),
     Promise(
+        "eval-gate",
+        "`repertory eval run FILE --version N` asks the prompt alone, the version in production and a new one the "
+        "same questions, and a gate of paired tests says pass, fail or inconclusive, in words.",
+        (
+            "tests/server/test_evals.py::test_a_version_that_beats_the_prompt_alone_becomes_a_candidate",
+            "tests/server/test_evals.py::test_a_version_that_the_prompt_alone_equals_is_rejected_in_words",
+            "tests/server/test_evals.py::test_too_few_cases_are_inconclusive_and_promote_nothing",
+            "tests/server/test_evals.py::test_the_version_in_production_is_asked_too",
+            "tests/adapters/evaluation/test_gate.py",
+        ),
+    ),
+    Promise(
+        "eval-goes-on",
+        "What was answered before a kill is not asked again.",
+        ("tests/server/test_evals_resumed.py",),
+    ),
+    Promise(
         "well-formed",
         "With `guided` calling the model first chooses one name from a fixed list and then writes arguments under "
         "the operation's JSON Schema, so that even a very small model makes well-formed calls.",

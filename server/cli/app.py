@@ -19,6 +19,7 @@ from server.cli import (
     connection,
     dataset,
     doctor,
+    evaluation,
     hook,
     key,
     knowledge,
@@ -92,6 +93,7 @@ app.add_typer(knowledge.app, name="knowledge")
 app.add_typer(dataset.app, name="dataset")
 app.add_typer(adapter.app, name="adapter")
 app.add_typer(rollout.app, name="rollout")
+app.add_typer(evaluation.app, name="eval")
 action.app.add_typer(connection.app)
 action.app.command("audit")(audit.audit)
 app.add_typer(action.app, name="action")

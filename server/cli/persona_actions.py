@@ -12,9 +12,9 @@ from actions.mcp import Toolbox, ToolPins
 from core.clock import system_clock
 from core.database import Database
 from core.errors import InvalidRequest
+from core.yaml_source import SourceError, parse
 from server.assembly import action_loader, documents_of, toolbox_of
 from server.personas.loader import Persona, load_file
-from server.personas.source import SourceError, parse
 from server.settings import Settings
 
 

@@ -213,6 +213,21 @@ class EngineAdmin:
         candidates = content[0]["top_logprobs"] if content else []
         return Probe({candidate["token"]: float(candidate["logprob"]) for candidate in candidates})
 
+    async def likelihood(self, model: str, text: str) -> list[float]:
+        """Return the log-probability of each token of `text` but the first, in nats.
+
+        Raises:
+            UpstreamFailed: the engine does not tell.
+        """
+        body = {"model": model, "prompt": text, "max_tokens": 1, "temperature": 0, "prompt_logprobs": 0}
+        response = await self._ask("POST", "/v1/completions", timeout=300, json=body)
+        if not response.is_success:
+            raise UpstreamFailed(f"The engine did not weigh a text as {model!r}: {_message(response)}")
+        told = response.json()["choices"][0].get("prompt_logprobs") or []
+        return [
+            next(iter(one.values()))["logprob"] for one in told if one
+        ]  # with 0, only the token itself is told
+
     async def _ask(self, method: str, path: str, *, timeout: float = 60, json: object = None) -> httpx.Response:
         try:
             return await self._http.request(method, path, timeout=timeout, json=json)

@@ -124,6 +124,15 @@ class EngineDriver:
         finally:
             self._under_way -= 1
 
+    async def likelihood(self, model: str, text: str) -> list[float]:
+        """Return the log-probability of each token of `text` but the first.
+
+        Raises:
+            Unavailable: no engine answers now.
+        """
+        self._require_ready()
+        return await self.answering[0].likelihood(model, text)
+
     # Its life
 
     def adapters_refused(self) -> str | None:

@@ -3,6 +3,7 @@
 from sqlalchemy import MetaData
 
 from actions.tables import metadata as actions_metadata
+from adapters.evaluation.tables import metadata as evaluation_metadata
 from adapters.jobs.tables import metadata as jobs_metadata
 from adapters.tables import metadata as adapters_metadata
 from retrieval.tables import metadata as retrieval_metadata
@@ -16,6 +17,7 @@ from server.usage.tables import metadata as usage_metadata
 ALL: tuple[MetaData, ...] = (
     retrieval_metadata,
     adapters_metadata,
+    evaluation_metadata,
     actions_metadata,
     keys_metadata,
     turn_metadata,

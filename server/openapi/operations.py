@@ -13,6 +13,7 @@ from server.files.file import PURPOSES
 from server.fine_tuning.bodies import JobBody
 from server.hooks.signature import SIGNATURE, TIMESTAMP
 from server.openapi import action_shapes as acts
+from server.openapi import eval_shapes as evals
 from server.openapi import key_shapes as keys
 from server.openapi import openai_shapes as v1
 from server.openapi import own_shapes as own
@@ -22,6 +23,7 @@ from server.openapi import upload_shapes as up
 from server.routes.adapters import ApproveBody, CardBody, RetireBody, RollbackBody, UseBody
 from server.routes.approvals import DecisionBody
 from server.routes.embeddings import EmbeddingRequest
+from server.routes.evals import EvalBody
 from server.routes.hooks import HookBody
 from server.routes.keys import KeyBody, LimitsBody
 from server.routes.knowledge import SearchBody
@@ -164,6 +166,12 @@ OPERATIONS: dict[str, Operation] = {
     "GET /api/hooks/jobs": Operation(acts.HookJobList, Scope.ADMIN),
     "GET /api/hooks/jobs/{job_id}": Operation(acts.HookJob, Scope.ADMIN, headers=(TIMESTAMP, SIGNATURE)),
     "POST /api/hooks/jobs/{job_id}/retry": Operation(acts.HookJob, Scope.ADMIN),
+    "POST /api/evals": Operation(evals.EvalShown, Scope.ADAPTERS, EvalBody, status=202),
+    "GET /api/evals": Operation(evals.EvalList, Scope.ADAPTERS),
+    "GET /api/evals/{eval_id}": Operation(evals.EvalShown, Scope.ADAPTERS),
+    "GET /api/evals/{eval_id}/report": Operation(evals.EvalReport, Scope.ADAPTERS),
+    "GET /api/evals/{eval_id}/page": Operation("text/html", Scope.ADAPTERS),
+    "POST /api/evals/{eval_id}/cancel": Operation(evals.EvalShown, Scope.ADAPTERS),
     "GET /api/mcp/servers": Operation(acts.McpServerList, Scope.ADMIN),
     "GET /api/mcp/servers/{name}": Operation(acts.McpServerShown, Scope.ADMIN),
     "POST /api/mcp/servers/{name}/accept": Operation(acts.McpServerShown, Scope.ADMIN),

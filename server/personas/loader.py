@@ -16,8 +16,8 @@ from pydantic import BaseModel, ValidationError
 
 from actions import ActionSet
 from core.errors import RepertoryError
+from core.yaml_source import Source, SourceError, dotted, parse
 from server.personas.schema import PersonaSpec
-from server.personas.source import Source, SourceError, dotted, parse
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails

@@ -52,10 +52,6 @@ class ModelPart(_Part):
     base: str | None = Field(None, description="Base model that the persona was made for; checked if given.")
     adapter: Name | None = Field(None, description="Name of a LoRA adapter; without it the base answers.")
     channel: Literal["production"] = Field("production", description="Which release of the adapter to follow.")
-    promotion: Literal["manual", "automatic"] = Field(
-        "manual",
-        description="A version that its gate lets pass: a person approves it, or it answers at once.",
-    )
     sampling: Sampling = Field(default_factory=Sampling, description="Sampling defaults.")
     limits: Limits = Field(default_factory=Limits, description="Ceilings of one answer.")
 
@@ -188,11 +184,26 @@ class PersonaSpec(_Part):
     calling: Literal["guided", "native"] = Field(
         "guided", description="Choose actions step by step, constrained; or by the model's own tool format."
     )
+    evaluation: str | None = Field(
+        None, max_length=1000, description="Eval file that a new version must pass, as a path in the checkout."
+    )
+    promotion: Literal["manual", "automatic"] = Field(
+        "manual",
+        description="A version that its gate lets pass: a person approves it, or it answers at once.",
+    )
     access: Access = Field(default_factory=Access, description="Who may use it.")
     transcripts: Literal["off", "metadata"] | None = Field(
         None, description="Keep less of its conversations than the server does: nothing, or no texts."
     )
     integrations: Integrations = Field(default_factory=Integrations, description="Programs beside the API.")
+
+    @field_validator("evaluation")
+    @classmethod
+    def _eval_file_inside(cls, value: str | None) -> str | None:
+        path = PurePosixPath(value or "evaluation.yaml")
+        if path.is_absolute() or ".." in path.parts:
+            raise ValueError(f"{value!r} must be a path inside the checkout, such as 'evaluations/support.yaml'")
+        return value
 
     @field_validator("transcripts", mode="before")
     @classmethod

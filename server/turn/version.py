@@ -1,4 +1,4 @@
-"""Which adapter version answers a request: the one that the rollout says, or one that an evaluator pins."""
+"""Which adapter version answers a request: that of the rollout, or one, or none, that an evaluator pins."""
 
 from core.errors import InvalidRequest
 from core.principal import Principal, Scope
@@ -6,6 +6,8 @@ from server.engine_port import Answering, Releases, Who
 from server.personas.loader import Persona
 
 PIN_HEADER = "X-Repertory-Adapter-Version"
+BASE_PIN = "base"
+"""In place of a number: the persona without its adapter, its prompt alone."""
 _MOST_DIGITS = 9
 
 
@@ -37,6 +39,8 @@ async def version_for(
     if pin is None:
         return releases.answering(adapter, who) if adapter else None
     principal.require(Scope.ADAPTERS)
+    if pin == BASE_PIN:
+        return None
     if adapter is None:
         raise InvalidRequest(
             f"{persona.id!r} has no adapter, so no version can be pinned. Leave {PIN_HEADER} out.",
@@ -45,7 +49,7 @@ async def version_for(
         )
     if not (pin.isascii() and pin.isdigit() and len(pin) <= _MOST_DIGITS):
         raise InvalidRequest(
-            f"{PIN_HEADER} takes the number of a version, such as 3; {pin[:40]!r} is none.",
+            f"{PIN_HEADER} takes the number of a version, such as 3, or {BASE_PIN!r}; {pin[:40]!r} is neither.",
             code="invalid_value",
             param=PIN_HEADER,
         )

@@ -13,6 +13,7 @@
 | a closed connection aborts the request | `serve/utils/api_utils.py`, `with_cancellation` |
 | handshake and adapter routes | `adapters/plugin/routes.py` |
 | log-probabilities for each token, those of tool calls included | `ChatCompletionLogProbs` |
+| `prompt_logprobs: 0`: each token's own, nothing for the first | `CompletionResponseChoice.prompt_logprobs` |
 | extra nulls in whole answers (`prompt_logprobs`, …) | `ChatCompletionResponse` |
 """
 
@@ -146,6 +147,15 @@ class FakeEngine:
         if self.plugin is not None and body.get("logprobs"):
             whole["choices"][0]["logprobs"] = self.plugin.logprobs(body["model"])
         return JSONResponse(whole)
+
+    async def completions(self, request: Request) -> Response:
+        body = orjson.loads(await request.body())
+        self.requests.append(body)
+        if body["model"] not in self.models:
+            return _error(404, f"The model `{body['model']}` does not exist.")
+        words = str(body["prompt"]).split()
+        told = [None, *({str(len(word)): {"logprob": -float(len(word)), "rank": 1}} for word in words[1:])]
+        return JSONResponse({"choices": [{"index": 0, "text": "", "prompt_logprobs": told}]})
 
     async def health(self, request: Request) -> Response:
         return Response(status_code=200 if self.healthy else 503)
@@ -347,6 +357,7 @@ def application(engine: FakeEngine) -> Starlette:
     return Starlette(
         routes=[
             Route("/v1/chat/completions", engine.chat, methods=["POST"]),
+            Route("/v1/completions", engine.completions, methods=["POST"]),
             Route("/tokenize", engine.tokenize, methods=["POST"]),
             Route("/health", engine.health),
             Route("/v1/models", engine.list_models),

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from actions import ActionConfig, ActionSet, Documents, NetworkGrants, Pins, Secrets
 from core.ids import PersonaId
 from core.principal import Principal
+from core.yaml_source import SourceError, parse
 from server.personas.library import PersonaLibrary
 from server.personas.loader import Persona, load_file, load_folder, revision_of
 from server.personas.schema import PersonaSpec
-from server.personas.source import SourceError, parse
 from tests.actions.documents import document, operation
 from tests.server.conftest import PLAIN, Gateway, Start
 

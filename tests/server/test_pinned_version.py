@@ -31,6 +31,16 @@ async def test_an_evaluator_pins_a_version_and_the_answer_says_so(gateway: Gatew
     assert [asked["model"] for asked in gateway.engine.requests] == ["tuned@2", "tuned@3"]
 
 
+async def test_an_evaluator_asks_for_the_prompt_alone(gateway: Gateway) -> None:
+    key = gateway.secret("evaluator", Scope.CHAT, Scope.ADAPTERS)
+    answer = await _ask(gateway, "tuned", "base", key)
+    await _ask(gateway, "plain", "base", key)
+    assert answer.model_extra["repertory"]["adapter"] is None
+    (first, second) = gateway.engine.requests
+    assert (first["model"], second["model"]) == ("base", "base")
+    assert first["messages"][0]["content"].startswith("You are tuned.")
+
+
 @pytest.mark.parametrize("key", ["none", "chat"])
 async def test_whoever_only_chats_pins_nothing(gateway: Gateway, key: str) -> None:
     secret = gateway.secret("chat", Scope.CHAT) if key == "chat" else key

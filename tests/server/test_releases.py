@@ -12,7 +12,7 @@ from adapters.base import BaseModel
 from adapters.inspection import ImportLimits
 from adapters.registry import Registry
 from core.database import Database
-from core.errors import Conflict, InvalidRequest, NotFound, PermissionDenied, Unavailable
+from core.errors import Conflict, InvalidRequest, NotFound, PermissionDenied, Unavailable, UpstreamFailed
 from server.engine.admin import ENGINE_UNAVAILABLE, Probe
 from server.engine.driver import EngineDriver
 from server.migrations import migrate
@@ -92,6 +92,14 @@ async def test_a_used_version_is_loaded_proved_pinned_and_then_answers(stage: St
     await stage.use(1)
     assert stage.releases.resolve("coach") == "coach@1"
     assert stage.plugin.resident == {"coach@1": True}
+
+
+async def test_the_engine_tells_how_likely_a_text_is_under_each_version(stage: Stage) -> None:
+    stage.engine.models.add("coach@1")
+    assert await stage.driver.likelihood("coach@1", "a bb ccc") == [-2.0, -3.0]
+    assert stage.engine.requests[-1]["prompt_logprobs"] == 0
+    with pytest.raises(UpstreamFailed, match="did not weigh"):
+        await stage.driver.likelihood("nobody", "a bb")
 
 
 async def test_an_ungated_version_needs_an_override_before_anything_is_loaded(stage: Stage) -> None:

@@ -140,6 +140,7 @@ async def test_every_answer_fits_the_document(surface: Surface, tmp_path: Path) 
         hits = await call("POST /api/knowledge/search", {"query": "library opens", "persona": "librarian"})
         assert hits["data"]
         await _use_hooks(call, gateway)
+        await _use_evals(call, gateway)
         await call("GET /api/mcp/servers")
         await call("GET /api/mcp/servers/{name}", name="notes")
         assert (await call("POST /api/mcp/servers/{name}/accept", name="notes"))["tools"]
@@ -218,6 +219,21 @@ async def _use_hooks(call: Callable[..., Awaitable[dict[str, Any]]], gateway: Ga
     assert callback is not None
     gateway.services.hooks.store.undelivered(callback, None, None)
     await call("POST /api/hooks/jobs/{job_id}/retry", job_id=job)
+
+
+async def _use_evals(call: Callable[..., Awaitable[dict[str, Any]]], gateway: Gateway) -> None:
+    """Evaluate a persona without adapter, look at it, and cancel another one."""
+    one = {"name": "hi", "cases": [{"prompt": "Hi", "expected": "Ho"}], "graders": [{"kind": "exact"}]}
+    spec = {"name": "greeting", "persona": "plain", "sets": [one]}
+    made = (await call("POST /api/evals", {"spec": spec}))["id"]
+    while (await call("GET /api/evals/{eval_id}", eval_id=made))["state"] != "done":
+        await anyio.sleep(0.05)
+    assert (await call("GET /api/evals"))["data"]
+    assert (await call("GET /api/evals/{eval_id}/report", eval_id=made))["metrics"]
+    await call("GET /api/evals/{eval_id}/page", eval_id=made)
+    gateway.engine.will(Reply(hangs_after=0))
+    other = (await call("POST /api/evals", {"spec": {**spec, "seed": 1}}))["id"]
+    await call("POST /api/evals/{eval_id}/cancel", eval_id=other)
 
 
 async def _use_uploads(call: Callable[..., Awaitable[dict[str, Any]]]) -> None:

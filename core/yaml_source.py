@@ -1,6 +1,6 @@
 """YAML text in, plain data with line numbers out. Refuses what makes YAML dangerous or ambiguous.
 
-Knows nothing of personas: aliases, custom tags, duplicate keys, deep nesting and large files are refused for
+Knows no kind of file: aliases, custom tags, duplicate keys, deep nesting and large files are refused for
 any document.
 """
 
@@ -69,7 +69,7 @@ def parse(text: bytes) -> Source:
         try:
             root = loader.get_single_node()
             if root is None:
-                raise SourceError("the file is empty; write at least id, name and instructions", 1)
+                raise SourceError("the file is empty; write its fields", 1)
             _refuse_duplicates(root, ())
             return Source(loader.construct_document(root), root)
         finally:

@@ -1,0 +1,198 @@
+"""The gate: rules over figures, and a verdict with its reason in words.
+
+A rule passes where the data shows it, fails where the estimate itself is against it, and is inconclusive between:
+too few cases, or an interval too wide. Tests of several required rules are corrected together (Holm).
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from adapters.evaluation.answer import Arm
+from adapters.evaluation.figures import Figure
+from adapters.evaluation.spec import Rule
+from adapters.evaluation.statistics.paired import Array, Interval, bootstrap_p_value, holm, interval_of, mcnemar
+from adapters.evaluation.statistics.shares import share_p_value
+from adapters.verdict import Outcome
+
+_HOPELESS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """What the data says of a rule.
+
+    Attributes:
+        estimate: the difference, or with `absolute` the value itself.
+        bar: what it must be beyond.
+        p_value: two-sided, of the bar being the truth.
+    """
+
+    count: int
+    estimate: float
+    bar: float
+    interval: Interval
+    p_value: float
+
+
+@dataclass(frozen=True, slots=True)
+class RuleResult:
+    """How a rule came out; `tested` is None where there was nothing to test."""
+
+    rule: Rule
+    outcome: Outcome
+    reason: str
+    tested: Tested | None = None
+    adjusted: float | None = None
+
+    def shown(self) -> dict[str, object]:
+        """Return it for programs."""
+        told: dict[str, object] = {**self.rule.model_dump(), "outcome": self.outcome.value, "reason": self.reason}
+        if self.tested is not None:
+            told |= {
+                "n": self.tested.count,
+                "estimate": self.tested.estimate,
+                "bar": self.tested.bar,
+                "low": self.tested.interval.low,
+                "high": self.tested.interval.high,
+                "p": self.tested.p_value,
+                "p_adjusted": self.adjusted,
+            }
+        return told
+
+
+def judge(
+    rules: Sequence[Rule], figures: Sequence[Figure], present: Sequence[Arm], doubts: Mapping[str, str]
+) -> tuple[Outcome, str, list[RuleResult]]:
+    """Return the verdict over all rules, its reason, and how each rule came out.
+
+    Args:
+        rules: of the eval file.
+        figures: of the evaluation.
+        present: the arms that were asked.
+        doubts: metric → why nothing can be read from it.
+    """
+    by_name = {(one.metric, one.slice): one for one in figures}
+    tested = [_tested(rule, by_name.get((rule.metric, rule.slice))) for rule in rules]
+    family = [
+        place
+        for place, (rule, one) in enumerate(zip(rules, tested, strict=True))
+        if rule.required and one is not None
+    ]
+    corrected = holm([one.p_value for place in family if (one := tested[place]) is not None])
+    adjusted = dict(zip(family, corrected, strict=True))
+    results = [
+        _result(rule, one, adjusted.get(place), present, doubts)
+        for place, (rule, one) in enumerate(zip(rules, tested, strict=True))
+    ]
+    outcome = _together([one.outcome for one in results if one.rule.required])
+    return outcome, " ".join(_sentences(outcome, results)), results
+
+
+def _together(outcomes: Sequence[Outcome]) -> Outcome:
+    if Outcome.FAIL in outcomes:
+        return Outcome.FAIL
+    return Outcome.INCONCLUSIVE if Outcome.INCONCLUSIVE in outcomes or not outcomes else Outcome.PASS
+
+
+def _sentences(outcome: Outcome, results: Sequence[RuleResult]) -> Iterator[str]:
+    required = [one for one in results if one.rule.required]
+    if not required:
+        yield "The gate has no required rule, so nothing decides."
+    yield from (one.reason for one in required if one.outcome is outcome)
+    yield from (
+        f"Advisory: {one.reason}" for one in results if not one.rule.required and one.outcome is Outcome.FAIL
+    )
+
+
+def _tested(rule: Rule, figure: Figure | None) -> Tested | None:
+    if figure is None or figure.count == 0:
+        return None
+    if rule.value is not None:
+        return None if Arm.CANDIDATE not in figure.values else _against_bar(rule, figure, rule.value)
+    difference = figure.differences.get(Arm(rule.comparator))
+    if difference is None:
+        return None
+    bar = {">": rule.margin, ">=": -rule.margin, "<": -rule.margin, "<=": rule.margin}[rule.op]
+    seen = difference.resampled[~np.isnan(difference.resampled)]
+    if figure.exact and bar == 0 and rule.op in ("<", ">"):
+        p_value = mcnemar(difference.only_ours, difference.only_theirs)
+    else:
+        p_value = bootstrap_p_value(_against(rule.op, seen, bar), len(seen))
+    return Tested(figure.count, difference.value, bar, interval_of(seen, rule.alpha), p_value)
+
+
+def _against_bar(rule: Rule, figure: Figure, bar: float) -> Tested:
+    value, interval = figure.values[Arm.CANDIDATE], figure.interval(Arm.CANDIDATE, rule.alpha)
+    if figure.exact:
+        p_value = share_p_value(value * figure.count, figure.count, bar)
+    else:
+        seen = figure.resampled[Arm.CANDIDATE]
+        p_value = bootstrap_p_value(_against(rule.op, seen, bar), len(seen))
+    return Tested(figure.count, value, bar, interval, p_value)
+
+
+def _against(op: str, values: Array, bar: float) -> int:
+    """Count the resamples in which the rule does not hold."""
+    wrong = {">": values <= bar, ">=": values < bar, "<": values >= bar, "<=": values > bar}[op]
+    return int(wrong.sum())
+
+
+def _holds(op: str, value: float, bar: float) -> bool:
+    return {">": value > bar, ">=": value >= bar, "<": value < bar, "<=": value <= bar}[op]
+
+
+def _result(
+    rule: Rule, tested: Tested | None, adjusted: float | None, present: Sequence[Arm], doubts: Mapping[str, str]
+) -> RuleResult:
+    if rule.arm is not None and rule.arm not in present:
+        return RuleResult(rule, Outcome.PASS, f"{rule.metric}: no version is in production to compare with.")
+    if tested is None:
+        return RuleResult(
+            rule,
+            Outcome.INCONCLUSIVE,
+            f"{rule.metric} in {rule.slice!r} was not measured; see the report for its metrics.",
+        )
+    told = _told(rule, tested, adjusted)
+    if rule.metric in doubts:
+        return RuleResult(rule, Outcome.INCONCLUSIVE, f"{told} But {doubts[rule.metric]}.", tested, adjusted)
+    if tested.count < rule.min_n:
+        few = f"{told} {tested.count} cases are too few: the rule wants {rule.min_n}."
+        return RuleResult(rule, Outcome.INCONCLUSIVE, few, tested, adjusted)
+    p_value = tested.p_value if adjusted is None else adjusted
+    if not _holds(rule.op, tested.estimate, tested.bar):
+        return RuleResult(rule, Outcome.FAIL, f"{told} {_failure(rule)}", tested, adjusted)
+    if p_value <= rule.alpha:
+        return RuleResult(rule, Outcome.PASS, told, tested, adjusted)
+    return RuleResult(rule, Outcome.INCONCLUSIVE, f"{told} {_wish(tested)}", tested, adjusted)
+
+
+def _told(rule: Rule, tested: Tested, adjusted: float | None) -> str:
+    what = "" if rule.slice == "all" else f" in {rule.slice}"
+    against = f"against the bar of {rule.value:g}" if rule.value is not None else f"against the {rule.comparator}"
+    sign = "" if rule.value is not None else "+"
+    figure, low, high = (
+        format(one, f"{sign}.3f") for one in (tested.estimate, tested.interval.low, tested.interval.high)
+    )
+    p_value = tested.p_value if adjusted is None else adjusted
+    return (
+        f"{rule.metric}{what}: {figure} {against} ({100 * (1 - rule.alpha):g} % interval {low} to {high}, "
+        f"n = {tested.count}, p = {p_value:.2g})."
+    )
+
+
+def _failure(rule: Rule) -> str:
+    if rule.comparator == "base" and rule.op in (">", "<"):
+        return "The prompt alone does as well: do not tune."
+    if rule.comparator == "absolute":
+        return "That misses the bar."
+    return f"That is worse than the {rule.comparator} by more than the margin of {rule.margin:g}."
+
+
+def _wish(tested: Tested) -> str:
+    reach, distance = (tested.interval.high - tested.interval.low) / 2, abs(tested.estimate - tested.bar)
+    if distance == 0 or (wanted := tested.count * (reach / distance) ** 2) > _HOPELESS * tested.count:
+        return "The cases cannot tell."
+    return f"The cases cannot tell; about {max(math.ceil(wanted), tested.count + 1)} would."
