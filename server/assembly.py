@@ -30,6 +30,7 @@ from retrieval.store_files import StoreFiles
 from retrieval.tokens import ModelTokens
 from retrieval.vector_stores import VectorStores
 from server.engine_port import Engine, Releases
+from server.feedback.store import FeedbackStore
 from server.files.store import Files
 from server.hooks.courier import Courier
 from server.hooks.hooks import Hooks
@@ -88,12 +89,18 @@ def assemble(
     approvals.mark_interrupted()
     journal = Journal(database, clock, keep_arguments=settings.action_arguments)
     journal.mark_interrupted()
+    feedback = FeedbackStore(database, clock)
+
+    def expire(now: float) -> None:
+        journal.prune(now - settings.action_days * DAY)
+        feedback.prune(now - settings.transcript_metadata_days * DAY)
+
     transcripts = Recorder(
         database,
         clock,
         keep=Keep(settings.transcripts),
         retention=Retention(settings.transcript_days, settings.transcript_metadata_days),
-        expire=lambda now: journal.prune(now - settings.action_days * DAY),
+        expire=expire,
     )
     sync = KnowledgeSync(knowledge, personas, settings.knowledge_root)
     metrics = Metrics(personas, sync, engine, hosts)
@@ -118,6 +125,7 @@ def assemble(
         uploads=_uploads(settings, database, embedder, parser, clock, knowledge),
         reported=Reported(database, clock),
         transcripts=transcripts,
+        feedback=feedback,
         metrics=metrics,
         traces=traces_of(settings),
         observers=(metrics.turns, TurnLog(), transcripts),

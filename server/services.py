@@ -10,6 +10,7 @@ from actions.mcp import Toolbox
 from core.clock import Clock
 from retrieval import Knowledge, TextEmbedder
 from server.engine_port import Engine, Releases
+from server.feedback.store import FeedbackStore
 from server.hooks.hooks import Hooks
 from server.keys.gate import Gate
 from server.keys.store import Keys
@@ -50,6 +51,7 @@ class Services:
     reported: Reported
     metrics: Metrics
     transcripts: Recorder
+    feedback: FeedbackStore
     observers: tuple[TurnObserver, ...] = ()
     traces: Traces | None = None
 

@@ -5,6 +5,7 @@ from sqlalchemy import MetaData
 from actions.tables import metadata as actions_metadata
 from adapters.tables import metadata as adapters_metadata
 from retrieval.tables import metadata as retrieval_metadata
+from server.feedback.tables import metadata as feedback_metadata
 from server.files.tables import metadata as files_metadata
 from server.hooks.tables import metadata as hooks_metadata
 from server.keys.tables import metadata as keys_metadata
@@ -22,4 +23,5 @@ ALL: tuple[MetaData, ...] = (
     transcripts_metadata,
     files_metadata,
     hooks_metadata,
+    feedback_metadata,
 )

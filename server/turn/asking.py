@@ -5,9 +5,11 @@ The one beginning of every turn, whatever door it comes through.
 
 from dataclasses import dataclass
 
+import anyio
+
 from core.errors import Unavailable
 from core.ids import PersonaId, new_id
-from core.principal import Principal
+from core.principal import Principal, Scope
 from server.served_base import is_served
 from server.services import Services
 from server.transcripts.transcript import Keep
@@ -76,6 +78,10 @@ async def _context(
     services: Services, principal: Principal, asked: ChatRequest, base_url: str, pin: str | None
 ) -> TurnContext:
     persona = services.personas.get(asked.model, principal)
+    if asked.repertory.vector_stores:
+        principal.require(Scope.KNOWLEDGE)
+        for store in asked.repertory.vector_stores:
+            await anyio.to_thread.run_sync(services.uploads.stores.get, store, principal.id)
     names = {operation.name for operation in persona.actions.operations}
     check_reserved(asked, names.__contains__, has_actions=bool(names))
     base = persona.spec.model.base
