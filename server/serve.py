@@ -134,14 +134,23 @@ class _Gateway:
             gc.freeze()  # what is there now stays; a collection in mid-stream need not look at it
             port = self._listener.getsockname()[1]
             if settings.serves_slack:
-                self._slack = SlackChild(settings, _address(settings, port), key_of(settings, keys))
-                self._slack.start()
+                self._serve_slack(keys, port)
             announcing = asyncio.create_task(announce(self._console, services, self._driver, port))
             await self.server.serve(sockets=[self._listener])
             announcing.cancel()
         finally:
             self._console.print("Stopping …")
             await asyncio.shield(self._stop())
+
+    def _serve_slack(self, keys: Keys, port: int) -> None:
+        """Start the program for Slack; the server does without it where it has no key."""
+        try:
+            key = key_of(self._settings, keys)
+        except Conflict as error:
+            logger.error("Slack is not served: %s", error.message)
+            return
+        self._slack = SlackChild(self._settings, _address(self._settings, port), key)
+        self._slack.start()
 
     def _import_demo(self) -> None:
         import_adapters(self._registry, self._base(), limits_of(self._settings))

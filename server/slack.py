@@ -60,7 +60,7 @@ def key_of(settings: Settings, keys: Keys) -> str:
     """Return the key that the program asks with: the one that was set, or the server's own.
 
     Raises:
-        Conflict: the server's own was revoked, or its file is gone.
+        Conflict: the server's own was revoked.
     """
     if settings.slack_api_key is not None:
         return settings.slack_api_key.get_secret_value()

@@ -46,7 +46,7 @@ def bolt_app(app: SlackApp, desk: Desk, api: str) -> AsyncApp:
         logger=logging.getLogger("integrations.slack.library"),
         signing_secret=app.signing_secret.get_secret_value() if app.signing_secret else "",
         client=AsyncWebClient(base_url=api),
-        authorize=authorize,
+        authorize=authorize,  # type: ignore[arg-type]  # None is taken, too
     )
     bolt.middleware(Events(app.name, desk).keep)
     return bolt

@@ -22,12 +22,17 @@ _MOST_BYTES = 1_000_000
 async def socket_door(bolt: AsyncApp, token: SecretStr) -> AsyncIterator[None]:
     """Keep a web socket to Slack open, and open a new one where it breaks."""
     handler = AsyncSocketModeHandler(bolt, token.get_secret_value(), ping_interval=_PING_SECONDS)
-    connecting = asyncio.create_task(handler.connect_async())  # it tries until Slack is there
+    connecting = asyncio.create_task(_connected(handler))
     try:
         yield
     finally:
         connecting.cancel()
-        await handler.close_async()
+        await handler.close_async()  # type: ignore[no-untyped-call]
+
+
+async def _connected(handler: AsyncSocketModeHandler) -> None:
+    """Open the web socket; it is tried until Slack is there."""
+    await handler.connect_async()  # type: ignore[no-untyped-call]
 
 
 @asynccontextmanager

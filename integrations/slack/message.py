@@ -96,9 +96,8 @@ class Streamed:
         try:
             await self._workspace.call("chat.stopStream", body, repeat=False)
         except (SlackRefused, SlackUnclear) as error:
-            await self._go_on_by_editing(error)
-            if self._edited is not None:
-                await self._edited.end("", (), blocks)
+            edited = await self._go_on_by_editing(error)
+            await edited.end("", (), blocks)
 
     async def _begin(self, chunks: Blocks) -> None:
         body: Answer = {
@@ -127,16 +126,17 @@ class Streamed:
             return
         await self._posted(self._ts)
 
-    async def _go_on_by_editing(self, error: SlackRefused | SlackUnclear) -> None:
+    async def _go_on_by_editing(self, error: SlackRefused | SlackUnclear) -> "Edited":
         """Edit the message to its whole text: what of it has been shown does not matter then."""
         if isinstance(error, SlackRefused) and error.error in GONE:
             raise error
         logger.info("The stream of an answer ended early (%s): it is edited in.", error.code)
-        self._edited = Edited(self._workspace, self._place, self._posted, self._lost, ts=self._ts)
+        edited = self._edited = Edited(self._workspace, self._place, self._posted, self._lost, ts=self._ts)
         if self._ts is not None:
             await self._posted(self._ts)
             await stop_stream(self._workspace, self._place.channel, self._ts)
-        await self._edited.add(self._said, ())
+        await edited.add(self._said, ())
+        return edited
 
 
 class Edited:

@@ -32,7 +32,8 @@ def parts(text: str, room: int) -> list[str]:
     found = []
     while text:
         head, text = cut(text, room)
-        found.append(head)
+        if head.strip():
+            found.append(head)
     return found or [""]
 
 

@@ -141,6 +141,5 @@ def _conditions(wanted: Selection, *, raters: bool = False) -> list[ColumnElemen
 
 
 def _shown(row: Row[tuple[object, ...]]) -> dict[str, object]:
-    fields = dict(row._mapping)
-    fields.pop("seq", None)
+    fields = {str(name): value for name, value in row._mapping.items() if name != "seq"}
     return {"object": "feedback", **fields, "by": fields["by"] or None}

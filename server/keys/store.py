@@ -137,21 +137,29 @@ class Keys:
         self._insert(_BOOTSTRAP_NAME, secret, frozenset({Scope.ADMIN}), None, NO_LIMITS, bootstrap=True)
 
     def keep(self, name: str, scopes: Iterable[Scope], path: Path) -> str:
-        """Return the secret of a key of this server's own, made where it was never made, in the same way.
+        """Return the secret of a key of this server's own; made, or given another secret, where `path` has none.
 
         Raises:
-            Conflict: the key was made, and `path` has not its secret any more, or it was revoked.
+            Conflict: the key was revoked.
         """
-        if any(key.name == name for key in self.list()):
-            secret = path.read_text(encoding="utf-8").strip() if path.is_file() else ""
-            if self.find(secret) is None:
-                raise Conflict(
-                    f"The key {name!r} was revoked, or {str(path)!r} has not its secret any more.",
-                    code="key_lost",
-                )
+        known = next((key for key in self.list() if key.name == name), None)
+        if known is None:
+            secret = _written(path)
+            self._insert(name, secret, frozenset(scopes), None, NO_LIMITS, bootstrap=False)
             return secret
-        secret = _written(path)
-        self._insert(name, secret, frozenset(scopes), None, NO_LIMITS, bootstrap=False)
+        if known.revoked_at is not None:
+            raise Conflict(
+                f"The key {name!r} was revoked. Make another and name it in the settings.", code="key_lost"
+            )
+        secret = path.read_text(encoding="utf-8").strip() if path.is_file() else ""
+        if (
+            found := self.find(secret)
+        ) is None or found.name != name:  # as after a restore: files of keys stay behind
+            secret = _written(path)
+            with self._database.write() as connection:
+                row = update(tables.keys).where(tables.keys.c.name == name)
+                connection.execute(row.values(secret_hash=digest(secret)))
+            self.live.reload()
         return secret
 
     def _insert(

@@ -148,7 +148,12 @@ class FakeSlack:
     def deliver(self, event: Answer, *, event_id: str | None = None, team: str = TEAM) -> str:
         """Deliver an event; return its id."""
         event_id = event_id or f"Ev{self.number():08}"
-        body = {"type": "event_callback", "team_id": team, "api_app_id": "A0FAKE0001", "event_id": event_id}
+        body: Answer = {
+            "type": "event_callback",
+            "team_id": team,
+            "api_app_id": "A0FAKE0001",
+            "event_id": event_id,
+        }
         body |= {"event": event, "event_time": 1760000000, "authorizations": []}
         self.deliveries.send("events_api", body, event_id)
         return event_id

@@ -138,7 +138,11 @@ class Deliveries:
         while not (open_ones := [one for one in self.sockets if not one.closed]):
             await asyncio.sleep(0.02)
         self._turn += 1
-        envelope = {"envelope_id": f"env-{next(self._numbers)}", "type": delivery.kind, "payload": delivery.body}
+        envelope: dict[str, Any] = {
+            "envelope_id": f"env-{next(self._numbers)}",
+            "type": delivery.kind,
+            "payload": delivery.body,
+        }
         envelope["accepts_response_payload"] = delivery.kind != "events_api"
         if delivery.kind == "events_api":
             envelope |= {"retry_attempt": number, "retry_reason": "timeout" if number else ""}
