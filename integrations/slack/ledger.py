@@ -4,7 +4,7 @@ A question that is being answered is under a lease that its process renews. When
 the process is gone, another takes it over and sees that it was begun before. Knows no Slack and no server.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from sqlalchemy import ColumnElement, Row, and_, delete, select, update
@@ -54,10 +54,13 @@ class Ledger:
             row = insert(questions).values(**_row(question), created_at=now).on_conflict_do_nothing()
             return bool(connection.execute(row).rowcount)
 
-    def claim(self) -> Question | None:
+    def claim(self, held: Collection[int] = ()) -> Question | None:
         """Take the oldest question that may be answered now; None if there is none.
 
         Of one thread, one question is answered at a time.
+
+        Args:
+            held: numbers of those that this process is at; their leases may run out on a busy machine.
         """
         now = self._clock()
         with self._database.write() as connection:
@@ -72,7 +75,7 @@ class Ledger:
                 if thread in busy:
                     continue
                 busy.add(thread)
-                if row.state == State.ANSWERING and row.lease_until > now:
+                if row.seq in held or (row.state == State.ANSWERING and row.lease_until > now):
                     continue
                 connection.execute(
                     update(questions)

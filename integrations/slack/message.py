@@ -50,7 +50,7 @@ class Streamed:
     """
 
     room = 11_000
-    pause = 0.6
+    pause = 1.0
 
     def __init__(self, workspace: Workspace, place: Place, user: str, posted: Posted, lost: Lost) -> None:
         self._workspace = workspace

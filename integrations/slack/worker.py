@@ -60,7 +60,7 @@ class Worker:
     async def _take_all(self, group: TaskGroup) -> None:
         while len(self._running) < self.answers:
             try:
-                question = await anyio.to_thread.run_sync(self.ledger.claim)
+                question = await anyio.to_thread.run_sync(self.ledger.claim, frozenset(self._running))
             except RepertoryError as error:
                 logger.error("No question can be read: %s", error.message)
                 return

@@ -42,8 +42,9 @@ def manifest(
     asked: dict[str, object] = {"name": name, "description": "Assistants of your own, by Repertory.", "url": url}
     if persona is not None:
         asked |= _told(Session.of(ctx), persona)
-    done = subprocess.run(argv("manifest"), input=json.dumps(asked) + "\n", text=True, check=False)
-    raise typer.Exit(done.returncode)
+    told = json.dumps(asked) + "\n"
+    done = subprocess.run(argv("manifest"), input=told, capture_output=True, text=True, check=True)
+    typer.echo(done.stdout, nl=False)
 
 
 def _told(session: Session, persona: str) -> dict[str, object]:

@@ -88,7 +88,7 @@ def setup(slack: FakeSlack, gateway: Gateway, tmp_path: Path) -> Setup:
         ),
         port=0,
         slack_api=f"{slack.url}/api/",
-        lease_seconds=1,
+        lease_seconds=4,
     )
 
 

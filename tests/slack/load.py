@@ -115,5 +115,6 @@ class Load:
                 for root, numbers in self.asked.items()
             )
 
-        await until(done, seconds)
-        await anyio.sleep(1)  # what would come twice comes now
+        with anyio.move_on_after(seconds):  # the reckoning then says what is missing
+            await until(done, seconds + 1)
+            await anyio.sleep(1)  # what would come twice comes now
