@@ -49,6 +49,7 @@ from server.evaluation.evaluating import Evaluating, Likelihood
 from server.evaluation.judges import Judges
 from server.evaluation.pipeline import PipelineGate
 from server.evaluation.worker import EvaluationWorker
+from server.feedback.store import FeedbackStore
 from server.files.store import Files
 from server.fine_tuning.tuning import FineTuning
 from server.hooks.courier import Courier
@@ -113,12 +114,18 @@ def assemble(
     approvals.mark_interrupted()
     journal = Journal(database, clock, keep_arguments=settings.action_arguments)
     journal.mark_interrupted()
+    feedback = FeedbackStore(database, clock)
+
+    def expire(now: float) -> None:
+        journal.prune(now - settings.action_days * DAY)
+        feedback.prune(now - settings.transcript_metadata_days * DAY)
+
     transcripts = Recorder(
         database,
         clock,
         keep=Keep(settings.transcripts),
         retention=Retention(settings.transcript_days, settings.transcript_metadata_days),
-        expire=lambda now: journal.prune(now - settings.action_days * DAY),
+        expire=expire,
     )
     uploads = _uploads(settings, database, embedder, parser, clock, knowledge)
     judges = Judges(secrets, grants)
@@ -148,6 +155,7 @@ def assemble(
         evaluations=evaluations,
         reported=Reported(database, clock),
         transcripts=transcripts,
+        feedback=feedback,
         metrics=metrics,
         traces=traces_of(settings),
         observers=(metrics.turns, TurnLog(), transcripts, *([rollouts.watch] if rollouts else [])),

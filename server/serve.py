@@ -39,6 +39,7 @@ from server.routes import rollouts as rollout_routes
 from server.served_base import base_of, limits_of
 from server.services import Services
 from server.settings import EngineMode, Settings
+from server.slack import SlackChild, key_of
 
 _GRACEFUL_SECONDS = 2
 _BACKLOG = 2048
@@ -101,6 +102,7 @@ class _Gateway:
         self._driver = EngineDriver(settings, template_of(settings.base_model_dir).path, self._releases.restore)
         self._releases.attach(self._driver)
         self._tracker = Tracker(settings)
+        self._slack: SlackChild | None = None
         reranker = settings.reranker_model_dir
         self._reranking = Reranking(reranker, settings.reranker_seconds) if reranker else None
         self._embedder = Embedder(
@@ -136,12 +138,24 @@ class _Gateway:
             gc.collect()
             gc.freeze()  # what is there now stays; a collection in mid-stream need not look at it
             port = self._listener.getsockname()[1]
+            if settings.serves_slack:
+                self._serve_slack(keys, port)
             announcing = asyncio.create_task(announce(self._console, services, self._driver, port))
             await self.server.serve(sockets=[self._listener])
             announcing.cancel()
         finally:
             self._console.print("Stopping …")
             await asyncio.shield(self._stop())
+
+    def _serve_slack(self, keys: Keys, port: int) -> None:
+        """Start the program for Slack; the server does without it where it has no key."""
+        try:
+            key = key_of(self._settings, keys)
+        except Conflict as error:
+            logger.error("Slack is not served: %s", error.message)
+            return
+        self._slack = SlackChild(self._settings, _address(self._settings, port), key)
+        self._slack.start()
 
     def _import_demo(self) -> None:
         import_adapters(self._registry, self._base(), limits_of(self._settings))
@@ -166,8 +180,13 @@ class _Gateway:
         await self._releases.aclose()
         await self._driver.stop()
 
+    async def _stop_slack(self) -> None:
+        if self._slack is not None:
+            await self._slack.stop()
+
     async def _stop(self) -> None:
         ended = await asyncio.gather(
+            self._stop_slack(),
             self._stop_engine(),
             self._tracker.stop(),
             asyncio.to_thread(self._embedder.close),
@@ -178,6 +197,12 @@ class _Gateway:
                 logger.error("While stopping: %s", outcome)
         self._listener.close()
         self._database.close()
+
+
+def _address(settings: Settings, port: int) -> str:
+    """Return where a child of ours reaches this server."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - read, not bound
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _allow_connections() -> None:

@@ -11,6 +11,7 @@ from core.clock import Clock
 from retrieval import Knowledge, TextEmbedder
 from server.engine_port import Engine, Releases
 from server.evaluation.evaluating import Evaluating
+from server.feedback.store import FeedbackStore
 from server.fine_tuning.tuning import FineTuning
 from server.hooks.hooks import Hooks
 from server.keys.gate import Gate
@@ -55,6 +56,7 @@ class Services:
     reported: Reported
     metrics: Metrics
     transcripts: Recorder
+    feedback: FeedbackStore
     observers: tuple[TurnObserver, ...] = ()
     rollouts: Conduct | None = None
     traces: Traces | None = None

@@ -156,6 +156,21 @@ class Settings(BaseSettings):
         (), description="Private `host:port` addresses that actions may reach, comma-separated."
     )
     secrets_file: Path | None = Field(None, description="YAML file of the secrets that actions may use.")
+    slack_bot_token: SecretStr | None = Field(
+        None, description="Bot token (`xoxb-…`) of a Slack app; with it, `repertory serve` also serves Slack."
+    )
+    slack_app_token: SecretStr | None = Field(
+        None, description="Its app token (`xapp-…`), for Socket Mode: no public address is needed."
+    )
+    slack_signing_secret: SecretStr | None = Field(
+        None, description="Its signing secret, for events by HTTP instead."
+    )
+    slack_file: Path | None = Field(None, description="YAML file of several Slack apps and workspaces.")
+    slack_port: int = Field(3000, ge=0, le=65535, description="Port on which Slack's HTTP requests are taken.")
+    slack_api_key: SecretStr | None = Field(
+        None, description="Key that Slack's people ask with; else one named slack, which the first start makes."
+    )
+    slack_api: str = Field("https://slack.com/api/", description="Base URL of Slack's Web API.")
     mcp_file: Path | None = Field(None, description="YAML file of the MCP servers whose tools personas may call.")
     tracker_port: int = Field(8100, ge=0, le=65535, description="Port of the demo ticket tracker.")
     metrics_open: bool = Field(False, description="Answer /metrics without a key even where /v1 asks for one.")
@@ -259,6 +274,21 @@ class Settings(BaseSettings):
     def oauth_keys_path(self) -> Path:
         """Keys that seal the tokens of connected accounts (mode 0600); made when they are first needed."""
         return self.data_dir / "oauth.keys"
+
+    @property
+    def serves_slack(self) -> bool:
+        """Whether a Slack app is set up."""
+        return self.slack_bot_token is not None or self.slack_file is not None
+
+    @property
+    def slack_key_path(self) -> Path:
+        """The key that people of Slack ask with, where none was set (mode 0600)."""
+        return self.data_dir / "slack.key"
+
+    @property
+    def slack_database_path(self) -> Path:
+        """The database of the program that serves Slack."""
+        return self.data_dir / "slack.db"
 
     @property
     def admin_key_path(self) -> Path:

@@ -657,6 +657,38 @@ PROMISES = (
         ),
     ),
     Promise(
+        "slack",
+        "Personas also speak in Slack: mentioned in channels, in direct messages and in the assistant view, with "
+        "streamed answers, steps, sources, follow-ups without a mention and files of a thread.",
+        ("tests/slack/test_main_road.py", "tests/slack/test_conversations.py"),
+    ),
+    Promise(
+        "slack-approvals",
+        "Calls are approved with buttons, by whoever asked or by the people whom the persona names.",
+        (
+            "tests/slack/test_buttons.py::"
+            "test_a_call_is_made_once_the_asker_approves_it_and_its_outcome_told_in_the_thread",
+            "tests/slack/test_buttons.py::test_somebody_else_cannot_decide_for_the_asker",
+            "tests/slack/test_buttons.py::test_where_approvers_are_named_the_asker_is_none_of_them",
+        ),
+    ),
+    Promise(
+        "slack-once",
+        "Each question is answered once, however often Slack delivers it, connections break or the program is "
+        "killed; an answer that was broken off ends in a word about it.",
+        ("tests/slack/test_exactly_once.py", "tests/slack/test_kills.py"),
+    ),
+    Promise(
+        "feedback",
+        "What people think of an answer, here or through `POST /api/feedback`, is kept beside the persona's "
+        "revision, the adapter version and the sources.",
+        (
+            "tests/server/test_feedback.py::"
+            "test_an_opinion_is_kept_beside_revision_adapter_and_sources_of_its_answer",
+            "tests/slack/test_buttons.py::test_feedback_is_kept_beside_revision_and_sources",
+        ),
+    ),
+    Promise(
         "no-text-in-logs",
         "Neither metrics nor traces nor logs hold any text of a user.",
         (

@@ -14,7 +14,7 @@ from server.settings import ROOT
 from tests import settings_table
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PACKAGES = ("server", "retrieval", "adapters", "actions", "core")
+PACKAGES = ("server", "retrieval", "adapters", "actions", "core", "integrations")
 FOLDERS = ("server", "retrieval", "adapters", "actions", "tests", "knowledge")
 MADE_HERE = {"models", "data"}
 MADE_AT_TOP = {*MADE_HERE, ".git", ".venv", ".venv-clients", "build", "htmlcov", "logs"}

@@ -27,6 +27,7 @@ from server.cli import (
     persona,
     rollout,
     serve,
+    slack,
     transcript,
     usage,
 )
@@ -100,6 +101,7 @@ app.add_typer(action.app, name="action")
 app.add_typer(approval.app, name="approval")
 app.add_typer(hook.app, name="hook")
 app.add_typer(mcp.app, name="mcp")
+app.add_typer(slack.app, name="slack")
 app.add_typer(key.app, name="key")
 app.add_typer(transcript.app, name="transcript")
 app.command("usage")(usage.usage)

@@ -133,14 +133,34 @@ class Keys:
         """
         if any(key.bootstrap for key in self.list()):
             return
-        secret = new_secret()
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            os.fchmod(descriptor, 0o600)
-            file.write(secret + "\n")
-            file.flush()
-            os.fsync(descriptor)  # before the database keeps its hash
+        secret = _written(path)
         self._insert(_BOOTSTRAP_NAME, secret, frozenset({Scope.ADMIN}), None, NO_LIMITS, bootstrap=True)
+
+    def keep(self, name: str, scopes: Iterable[Scope], path: Path) -> str:
+        """Return the secret of a key of this server's own; made, or given another secret, where `path` has none.
+
+        Raises:
+            Conflict: the key was revoked.
+        """
+        known = next((key for key in self.list() if key.name == name), None)
+        if known is None:
+            secret = _written(path)
+            self._insert(name, secret, frozenset(scopes), None, NO_LIMITS, bootstrap=False)
+            return secret
+        if known.revoked_at is not None:
+            raise Conflict(
+                f"The key {name!r} was revoked. Make another and name it in the settings.", code="key_lost"
+            )
+        secret = path.read_text(encoding="utf-8").strip() if path.is_file() else ""
+        if (
+            found := self.find(secret)
+        ) is None or found.name != name:  # as after a restore: files of keys stay behind
+            secret = _written(path)
+            with self._database.write() as connection:
+                row = update(tables.keys).where(tables.keys.c.name == name)
+                connection.execute(row.values(secret_hash=digest(secret)))
+            self.live.reload()
+        return secret
 
     def _insert(
         self,
@@ -188,3 +208,15 @@ def _check(limits: Mapping[str, object]) -> None:
             raise InvalidRequest(
                 f"{name} must be a number from 1 to {_LARGEST_LIMIT}, or none.", code="invalid_value", param=name
             )
+
+
+def _written(path: Path) -> str:
+    """Return a new secret that stands in a file of ours alone, on the disk."""
+    secret = new_secret()
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        os.fchmod(descriptor, 0o600)
+        file.write(secret + "\n")
+        file.flush()
+        os.fsync(descriptor)  # before the database keeps its hash
+    return secret

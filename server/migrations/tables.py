@@ -7,6 +7,7 @@ from adapters.evaluation.tables import metadata as evaluation_metadata
 from adapters.jobs.tables import metadata as jobs_metadata
 from adapters.tables import metadata as adapters_metadata
 from retrieval.tables import metadata as retrieval_metadata
+from server.feedback.tables import metadata as feedback_metadata
 from server.files.tables import metadata as files_metadata
 from server.hooks.tables import metadata as hooks_metadata
 from server.keys.tables import metadata as keys_metadata
@@ -26,4 +27,5 @@ ALL: tuple[MetaData, ...] = (
     files_metadata,
     hooks_metadata,
     jobs_metadata,
+    feedback_metadata,
 )

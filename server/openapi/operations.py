@@ -24,6 +24,7 @@ from server.routes.adapters import ApproveBody, CardBody, RetireBody, RollbackBo
 from server.routes.approvals import DecisionBody
 from server.routes.embeddings import EmbeddingRequest
 from server.routes.evals import EvalBody
+from server.routes.feedback import FeedbackBody
 from server.routes.hooks import HookBody
 from server.routes.keys import KeyBody, LimitsBody
 from server.routes.knowledge import SearchBody
@@ -207,5 +208,7 @@ OPERATIONS: dict[str, Operation] = {
     "DELETE /api/transcripts": Operation(
         own.TranscriptsDeleted, Scope.CHAT, query=("principal", "user", "conversation")
     ),
+    "POST /api/feedback": Operation(own.FeedbackShown, Scope.CHAT, FeedbackBody),
+    "GET /api/feedback": Operation(own.FeedbackList, Scope.CHAT),
     "GET /api/usage": Operation(keys.UsageReport),
 }

@@ -32,6 +32,17 @@ class ActionShown(Shape):
     host: BreakerState = Field(description="Whether its host is left alone after failures: `closed` is well.")
 
 
+class SlackShown(Shape):
+    """Where a persona speaks in Slack."""
+
+    app: str | None
+    workspaces: list[str]
+    channels: list[str]
+    direct: bool
+    approvers: list[str]
+    hand_over: str | None
+
+
 class PersonaShown(Shape):
     """A persona that serves."""
 
@@ -45,6 +56,9 @@ class PersonaShown(Shape):
     adapter_version: int | None
     knowledge: list[str]
     actions: list[ActionShown]
+    slack: SlackShown | None = Field(
+        description="Its part `integrations.slack`, for the program that serves Slack."
+    )
     ready: bool
     reason: str | None
 
@@ -218,6 +232,7 @@ class TranscriptShown(Shape):
     seconds: float
     first_token: float | None
     retrieval: str
+    sources: list[str] = Field(description="Ids of the passages that the model was given.")
     engine_calls: int
     prompt_tokens: int
     completion_tokens: int
@@ -252,11 +267,39 @@ class TranscriptWhole(TranscriptShown):
     content: TranscriptTexts | None
 
 
+class FeedbackShown(Shape):
+    """What somebody thinks of an answer, with where that answer came from."""
+
+    object: Literal["feedback"]
+    id: str
+    answer: str
+    rating: Literal["good", "bad"]
+    reason: str | None
+    by: str | None = Field(description="The client's word for who gave it.")
+    principal: str
+    user: str | None = Field(description="The client's word for who had asked.")
+    persona: str
+    revision: str
+    adapter: str | None
+    conversation: str
+    sources: list[str]
+    created_at: float
+
+
+class FeedbackList(Shape):
+    """Feedback, the newest first."""
+
+    object: Literal["list"]
+    data: list[FeedbackShown]
+    has_more: bool
+
+
 class TranscriptsDeleted(Shape):
     """How much is gone."""
 
     object: Literal["transcripts.deleted"]
     deleted: int
+    feedback_deleted: int
     approvals_blanked: int
     calls_blanked: int
     erased: bool = Field(description="Whether the deleted texts are overwritten on disk already.")

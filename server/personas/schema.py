@@ -10,6 +10,9 @@ from retrieval import SUPPORT_THRESHOLD
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 StoreId = Annotated[str, StringConstraints(pattern=r"^vs_[a-z0-9]{24}$")]
+Channel = Annotated[str, StringConstraints(pattern=r"^[CG][A-Z0-9]{2,20}$")]
+SlackUser = Annotated[str, StringConstraints(pattern=r"^[UW][A-Z0-9]{2,20}$")]
+Workspace = Annotated[str, StringConstraints(pattern=r"^T[A-Z0-9]{2,20}$")]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
@@ -129,9 +132,27 @@ class Access(_Part):
 
 
 class SlackPart(_Part):
-    """Where the persona speaks in Slack."""
+    """Where the persona speaks in Slack, and who decides there. Ids are Slack's, such as `C0123456789`."""
 
-    channels: list[str] = Field(default_factory=list, description="Channels that it answers in.")
+    app: Name | None = Field(None, description="Name of the Slack app that it speaks through; absent: any.")
+    workspaces: list[Workspace] = Field(
+        default_factory=list, max_length=32, description="Ids of workspaces (`T…`); none: all of the app."
+    )
+    channels: list[Channel] = Field(
+        default_factory=list,
+        max_length=128,
+        description="Ids of channels (`C…`) that it answers in; none: wherever the app is invited and no other "
+        "persona names the channel.",
+    )
+    direct: bool = Field(True, description="Whether it answers direct messages.")
+    approvers: list[SlackUser] = Field(
+        default_factory=list,
+        max_length=64,
+        description="Ids of the people (`U…`) who decide on its calls; none: whoever asked.",
+    )
+    hand_over: Channel | None = Field(
+        None, description="Id of a channel where people take over; gives answers a button."
+    )
 
 
 class HookPart(_Part):

@@ -65,6 +65,7 @@ def _shown(persona: Persona, services: Services) -> dict[str, object]:
             }
             for one in persona.actions.operations
         ],
+        "slack": None if (slack := spec.integrations.slack) is None else slack.model_dump(),
         "ready": reason is None,
         "reason": reason,
     }

@@ -61,14 +61,15 @@ async def delete_transcripts(request: Request, services: TheServices, principal:
             param="user",
         )
     await services.transcripts.flush()
-    count, approvals, calls = await anyio.to_thread.run_sync(_delete, services, selection)
-    if not count and not approvals and not calls:
+    count, opinions, approvals, calls = await anyio.to_thread.run_sync(_delete, services, selection)
+    if not (count or opinions or approvals or calls):
         raise NotFound("There are no such transcripts.", code="transcript_not_found")
     erased = await services.transcripts.erase()
     return JsonResponse(
         {
             "object": "transcripts.deleted",
             "deleted": count,
+            "feedback_deleted": opinions,
             "approvals_blanked": approvals,
             "calls_blanked": calls,
             "erased": erased,
@@ -76,7 +77,7 @@ async def delete_transcripts(request: Request, services: TheServices, principal:
     )
 
 
-def _delete(services: Services, selection: Selection) -> tuple[int, int, int]:
+def _delete(services: Services, selection: Selection) -> tuple[int, int, int, int]:
     """Delete the turns last, so that a broken-off deletion can be repeated: they name the conversations."""
     store = services.transcripts.store
     meant = {*store.conversations(selection)}
@@ -85,7 +86,8 @@ def _delete(services: Services, selection: Selection) -> tuple[int, int, int]:
     whose, personas = selection.principal, selection.personas
     approvals = services.approvals.forget(meant, whose, personas=personas, blanked=store.owe_erasure)
     calls = services.journal.forget(meant, whose, personas=personas, blanked=store.owe_erasure)
-    return store.delete(selection), approvals, calls
+    opinions = services.feedback.forget(selection, blanked=store.owe_erasure)
+    return store.delete(selection), opinions, approvals, calls
 
 
 def _refuse_empty(request: Request) -> None:

@@ -138,6 +138,7 @@ def _row(record: TurnRecord) -> dict[str, object]:
         "seconds": record.seconds,
         "first_token": record.first_token,
         "retrieval": record.retrieval,
+        "sources": record.sources,
         "engine_calls": record.usage.calls,
         "prompt_tokens": tokens["prompt_tokens"],
         "completion_tokens": tokens["completion_tokens"],
@@ -158,7 +159,7 @@ def _texts(record: TurnRecord) -> dict[str, object]:
     return {
         "messages": content.messages,
         "answers": content.texts(),
-        "passages": content.passages,
+        "passages": record.sources,
         "steps": [dict(step.shown()) for step in content.steps],
     }
 

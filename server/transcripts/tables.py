@@ -21,6 +21,7 @@ turns = Table(
     Column("seconds", Float, nullable=False),
     Column("first_token", Float),
     Column("retrieval", String, nullable=False),
+    Column("sources", JSON, nullable=False, server_default="[]"),  # ids of the passages in the prompt
     Column("engine_calls", Integer, nullable=False),
     Column("prompt_tokens", Integer, nullable=False),
     Column("completion_tokens", Integer, nullable=False),

@@ -44,6 +44,7 @@ class Transcript:
     Attributes:
         user: the client's word for its end user.
         begun_at: seconds since the epoch.
+        sources: ids of the passages in the prompt.
         actions: name, state and seconds of each action call.
         has_content: whether its texts are kept, too.
     """
@@ -60,6 +61,7 @@ class Transcript:
     seconds: float
     first_token: float | None
     retrieval: str
+    sources: Sequence[str]
     engine_calls: int
     prompt_tokens: int
     completion_tokens: int

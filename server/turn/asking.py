@@ -5,6 +5,8 @@ The one beginning of every turn, whatever door it comes through.
 
 from dataclasses import dataclass
 
+import anyio
+
 from core.errors import ModelNotFound, Unavailable
 from core.ids import PersonaId, new_id
 from core.principal import Principal, Scope
@@ -99,6 +101,10 @@ async def _context(
     services: Services, principal: Principal, asked: ChatRequest, base_url: str, pin: str | None
 ) -> TurnContext:
     persona, named = persona_of(services, principal, asked.model)
+    if asked.repertory.vector_stores:
+        principal.require(Scope.KNOWLEDGE)
+        for store in asked.repertory.vector_stores:
+            await anyio.to_thread.run_sync(services.uploads.stores.get, store, principal.id)
     names = {operation.name for operation in persona.actions.operations}
     check_reserved(asked, names.__contains__, has_actions=bool(names))
     base = persona.spec.model.base

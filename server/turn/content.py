@@ -25,13 +25,11 @@ class TurnContent:
     Attributes:
         messages: those of the request that came after the last answer.
         steps: the action steps, with arguments.
-        passages: ids of the passages in the prompt.
         answers: number of the answer → its pieces, as they were sent.
     """
 
     messages: list[dict[str, object]]
     steps: Sequence[Step]
-    passages: list[str] = field(default_factory=list)
     answers: dict[int, list[str]] = field(default_factory=dict)
 
     @classmethod

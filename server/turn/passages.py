@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -52,22 +52,35 @@ class Found:
 
 
 async def find_passages(
-    knowledge: Knowledge, sync: KnowledgeSync, spec: PersonaSpec, query: Query, principal: Principal
+    knowledge: Knowledge,
+    sync: KnowledgeSync,
+    spec: PersonaSpec,
+    query: Query,
+    principal: Principal,
+    named: Sequence[str] = (),
 ) -> Found:
     """Search the persona's folders, and those of its vector stores that the caller may read.
+
+    Args:
+        knowledge: what is searched.
+        sync: tells what is not read yet.
+        spec: the persona.
+        query: what is searched for.
+        principal: who asks.
+        named: further stores that the request names.
 
     Raises:
         Unavailable: they cannot be searched and the persona would rather refuse.
     """
-    if not searches(spec, query.question):
+    if not searches(spec, query.question, named):
         return Found(Retrieval.NOT_USED)
-    options = spec.retrieval
+    options, stores = spec.retrieval, list(dict.fromkeys([*spec.knowledge.stores, *named]))
     try:
         if unread := set(spec.knowledge.paths) & {*sync.waiting, *sync.failed}:
             raise Unavailable(f"Not read yet: {', '.join(sorted(unread))}.", code="knowledge_unavailable")
         result = await anyio.to_thread.run_sync(
             lambda: knowledge.search(
-                [*spec.knowledge.paths, *knowledge.readable(spec.knowledge.stores, principal.id)],
+                [*spec.knowledge.paths, *knowledge.readable(stores, principal.id)],
                 query.question,
                 also=query.phrasings[1:],
                 reader=principal.id,
@@ -90,20 +103,20 @@ async def find_passages(
     return Found(Retrieval.FOUND if passages else Retrieval.NOTHING_FOUND, passages, query)
 
 
-def searches(spec: PersonaSpec, question: str) -> bool:
-    """Tell whether a question is searched for at all."""
-    return spec.knowledge.any and bool(question.strip())
+def searches(spec: PersonaSpec, question: str, named: Sequence[str] = ()) -> bool:
+    """Tell whether a question is searched for at all, with the stores that the request names."""
+    return (spec.knowledge.any or bool(named)) and bool(question.strip())
 
 
-def cache_salt(spec: PersonaSpec, principal: Principal) -> str | None:
+def cache_salt(spec: PersonaSpec, principal: Principal, named: Sequence[str] = ()) -> str | None:
     """Return the salt that keeps prompts with passages apart from those of other access groups.
 
     Cached prefixes are shared by those who may read the same folders, and by nobody else. Who may read a vector
     store can change at any moment, so with one of them nothing is shared at all.
     """
-    if not spec.knowledge.any:
+    if not spec.knowledge.any and not named:
         return None
     group = sorted(spec.knowledge.paths)
-    if spec.knowledge.stores:
-        group += [*sorted(spec.knowledge.stores), principal.id]
+    if stores := {*spec.knowledge.stores, *named}:
+        group += [*sorted(stores), principal.id]
     return hashlib.sha256("\n".join(group).encode()).hexdigest()[:32]

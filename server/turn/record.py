@@ -64,6 +64,7 @@ class TurnRecord:
         begun_at: wall clock, seconds since the epoch.
         started: monotonic seconds; every other time is seconds after it or a duration.
         retrieval: how the search ended (`not_used`, `found`, …).
+        sources: ids of the passages in the prompt.
         rewrite: what became of the question before it was searched for (`none`, `history`, `model`).
         retrieval_seconds: its duration; None where there was none.
         engine_wait: seconds from the last engine call to its first frame: the engine's queue and prefill.
@@ -93,6 +94,7 @@ class TurnRecord:
     started: float = field(default_factory=time.monotonic)
     retrieval: str = "not_used"
     rewrite: str = "none"
+    sources: list[str] = field(default_factory=list)
     retrieval_seconds: float | None = None
     calls: list[TimedCall] = field(default_factory=list)
     engine_wait: float | None = None

@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from server.personas.schema import StoreId
 from server.turn.message import ChatMessage
 from server.turn.tools import JsonDict, Tool, ToolChoice, forces, names_in
 from server.wire import complaint
@@ -72,6 +73,9 @@ class RepertoryOptions(_Strict):
 
     include: bool = Field(False, description="Add sources, revision, adapter version and steps to the answer.")
     conversation: str | None = Field(None, min_length=1, max_length=128, description="Names the conversation.")
+    vector_stores: list[StoreId] = Field(
+        default_factory=list, max_length=8, description="Stores to look into beside the persona's knowledge."
+    )
 
 
 class ChatRequest(_Strict):

@@ -57,7 +57,8 @@ class ChatTurn:
         self._context = context
         self._spec = context.persona.spec
         self._actions = context.persona.actions
-        self._salt = cache_salt(self._spec, context.principal)
+        self._named = context.request.repertory.vector_stores
+        self._salt = cache_salt(self._spec, context.principal, self._named)
         self._caller = Caller(context, services.approvals, services.journal, services.reported)
         self._native = self._spec.calling == "native" and bool(self._actions.operations)
         self._closing = None if context.request.wants_json else self._spec.closing
@@ -212,7 +213,7 @@ class ChatTurn:
 
     async def _query(self, questions: Sequence[str]) -> Query:
         rewrite = self._spec.knowledge.rewrite
-        if rewrite == "off" or not searches(self._spec, questions[-1] if questions else ""):
+        if rewrite == "off" or not searches(self._spec, questions[-1] if questions else "", self._named):
             return Query(questions[-1] if questions else "")
         query = with_history(questions)
         if rewrite == "model":
@@ -225,13 +226,17 @@ class ChatTurn:
         record.rewrite, begun = query.rewrite.value, time.monotonic()
         try:
             found = await find_passages(
-                self._services.knowledge, self._services.sync, self._spec, query, self._context.principal
+                self._services.knowledge,
+                self._services.sync,
+                self._spec,
+                query,
+                self._context.principal,
+                self._named,
             )
         except RepertoryError:
             record.searched(Retrieval.UNAVAILABLE.value, begun)
             raise
-        if record.content is not None:
-            record.content.passages = [passage.id for passage in found.passages]
+        record.sources = [passage.id for passage in found.passages]
         if found.state is not Retrieval.NOT_USED:
             record.searched(found.state.value, begun)
         return found

@@ -21,7 +21,9 @@ def text_tokens(texts: Iterable[str]) -> int:
 def prompt_tokens(request: ChatRequest, persona: Persona) -> int:
     """Return about how many tokens a prompt of the turn has: what the client sent, and what the persona adds."""
     spec, operations = persona.spec, persona.actions.operations
-    passages = spec.retrieval.top_k * _PASSAGE_TOKENS if spec.knowledge.any else 0
+    passages = (
+        spec.retrieval.top_k * _PASSAGE_TOKENS if spec.knowledge.any or request.repertory.vector_stores else 0
+    )
     offered = [f"{one.name} {one.description}" for one in operations]
     if spec.calling == "native":
         offered += [orjson.dumps(one.parameters).decode() for one in operations]

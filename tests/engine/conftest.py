@@ -17,6 +17,7 @@ from server.settings import Settings
 from tests.engine.adapters import write_random_adapter
 from tests.engine.server import NO_IDLING, ROOT, RunningServer, free_port, repertory
 from tests.fakes.hubspot import TOKEN, HubSpot, running_hubspot
+from tests.fakes.slack import APP_TOKEN, BOT_TOKEN, FakeSlack, running_slack
 
 RANDOM_ADAPTERS = ("alpha", "beta", "gamma")
 _CHUNK = 512
@@ -52,10 +53,18 @@ def hubspot() -> Iterator[HubSpot]:
 
 
 @pytest.fixture(scope="session")
+def slack() -> Iterator[FakeSlack]:
+    """Where the demo's project manager speaks."""
+    with running_slack() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def server(
     base_dir: Path,
     adapter_folders: dict[str, Path],
     hubspot: HubSpot,
+    slack: FakeSlack,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[RunningServer]:
     """`repertory serve --demo` on the real engine, with three random adapters registered, too."""
@@ -77,6 +86,9 @@ def server(
         "REPERTORY_TRACKER_PORT": str(tracker_port),
         "REPERTORY_PERSONAS_DIR": str(folder),
         "REPERTORY_SECRETS_FILE": str(secrets),
+        "REPERTORY_SLACK_BOT_TOKEN": BOT_TOKEN,
+        "REPERTORY_SLACK_APP_TOKEN": APP_TOKEN,
+        "REPERTORY_SLACK_API": f"{slack.url}/api/",
         "REPERTORY_PRIVATE_HOSTS": hubspot.host,
         "REPERTORY_ENGINE_ARGS": f"--max-num-batched-tokens {_CHUNK}",
         "REPERTORY_KV_CACHE_GIB": "1",

@@ -82,7 +82,7 @@ def test_a_jump_back_does_not_make_an_old_decision_the_newest(approvals: Approva
 
 
 def test_no_wait_and_no_rate_is_measured_with_the_wall_clock() -> None:
-    packages = ("core", "server", "retrieval", "adapters", "actions")
+    packages = ("core", "server", "retrieval", "adapters", "actions", "integrations")
     files = [path for name in packages for path in (ROOT / name).rglob("*.py")]
     using = {
         path.relative_to(ROOT).as_posix()

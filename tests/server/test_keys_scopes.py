@@ -125,6 +125,8 @@ RULES: dict[tuple[str, str], Scope | Open | tuple[Scope, ...]] = {
     ("GET", "/api/transcripts"): Scope.CHAT,
     ("GET", "/api/transcripts/{transcript_id}"): Scope.CHAT,
     ("DELETE", "/api/transcripts"): Scope.CHAT,
+    ("POST", "/api/feedback"): Scope.CHAT,
+    ("GET", "/api/feedback"): Scope.CHAT,
     ("GET", "/api/keys"): Scope.ADMIN,
     ("POST", "/api/keys"): Scope.ADMIN,
     ("PATCH", "/api/keys/{name}"): Scope.ADMIN,

@@ -154,6 +154,8 @@ async def test_every_answer_fits_the_document(surface: Surface, tmp_path: Path) 
         await call("GET /api/usage", group_by="persona")
         turns = (await call("GET /api/transcripts", persona="librarian"))["data"]
         await call("GET /api/transcripts/{transcript_id}", transcript_id=turns[0]["id"])
+        await call("POST /api/feedback", {"answer": turns[0]["id"], "rating": "bad", "reason": "It is ten."})
+        assert (await call("GET /api/feedback"))["data"]
         await call("DELETE /api/transcripts", conversation=turns[0]["conversation"])
     adapters = "/api/adapters/{name}"
     need_a_running_engine = {

@@ -1,0 +1,1 @@
+"""Programs that talk to Repertory through its public API, as any client does."""

@@ -1,0 +1,86 @@
+"""`repertory slack …`: serve personas in Slack, look whether all is set up, write an app's manifest."""
+
+from typing import Annotated
+
+import typer
+
+from server.cli.session import Session
+
+app = typer.Typer(help="Personas in Slack.", no_args_is_help=True)
+
+
+@app.command()
+def run(ctx: typer.Context) -> None:
+    """Serve Slack beside a running server, until Ctrl-C; `repertory serve` does it by itself."""
+    raise typer.Exit(_started(Session.of(ctx), "run"))
+
+
+@app.command()
+def check(ctx: typer.Context) -> None:
+    """Look at tokens, scopes, and which persona speaks where."""
+    raise typer.Exit(_started(Session.of(ctx), "check"))
+
+
+@app.command()
+def manifest(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Option(help="How people call the app.")] = "Repertory",
+    persona: Annotated[str | None, typer.Option(help="Take its name, description and starters.")] = None,
+    url: Annotated[
+        str | None,
+        typer.Option(
+            help="Public address of Slack's HTTP requests, `https://…/slack/slack/events`; else Socket Mode."
+        ),
+    ] = None,
+) -> None:
+    """Write the manifest that makes a Slack app with all that Repertory needs."""
+    import json
+    import subprocess
+
+    from server.slack import argv
+
+    asked: dict[str, object] = {"name": name, "description": "Assistants of your own, by Repertory.", "url": url}
+    if persona is not None:
+        asked |= _told(Session.of(ctx), persona)
+    told = json.dumps(asked) + "\n"
+    done = subprocess.run(argv("manifest"), input=told, capture_output=True, text=True, check=True)
+    typer.echo(done.stdout, nl=False)
+
+
+def _told(session: Session, persona: str) -> dict[str, object]:
+    """Return what a persona's file says of it."""
+    from core.errors import NotFound
+    from server.assembly import action_loader
+    from server.personas.loader import load_folder
+
+    settings = session.settings()
+    found = load_folder(settings.personas_dir, action_loader(settings)).personas.get(persona)
+    if found is None:
+        raise NotFound(f"There is no persona {persona!r} in {str(settings.personas_dir)!r}.")
+    spec = found.spec
+    return {"name": spec.name, "description": spec.description, "starters": spec.conversation_starters}
+
+
+def _started(session: Session, work: str) -> int:
+    """Run the program with the settings; its secrets go through a pipe."""
+    import subprocess
+
+    from core.clock import system_clock
+    from server.cli.session import server_url
+    from server.keys.store import Keys
+    from server.slack import argv, key_of, setup_of
+
+    settings = session.settings()
+    key = session.api_key
+    if key is None:
+        with session.database() as database:
+            key = key_of(settings, Keys(database, system_clock))
+    setup = setup_of(settings, session.url or server_url(settings), key)
+    child = subprocess.Popen(argv(work), stdin=subprocess.PIPE, text=True)
+    try:
+        assert child.stdin is not None  # noqa: S101  it was asked for
+        child.stdin.write(setup)
+        child.stdin.close()
+        return child.wait()
+    except KeyboardInterrupt:  # the child has it, too
+        return child.wait()

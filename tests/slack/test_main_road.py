@@ -1,0 +1,23 @@
+"""A mention is answered with sources, through the real bolt app and the real gateway."""
+
+import pytest
+
+from tests.fakes.slack import BOT_USER, GENERAL
+from tests.slack.conftest import World, finished, until
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_mention_is_answered_in_its_thread_with_sources(world: World) -> None:
+    world.engine.will("The library opens at nine [1].")
+    ts = world.slack.say(f"<@{BOT_USER}> When does the library open?")
+    await until(lambda: finished(world.slack, GENERAL, ts))
+    [answer] = world.slack.answers(GENERAL, ts)
+    assert answer["text"] == "The library opens at nine [1]."
+    assert answer["thread_ts"] == ts
+    sources = answer["blocks"][0]["elements"][0]["text"]
+    assert sources.startswith("Sources: [1] <http://127.0.0.1:")
+    assert "Opening hours>" in sources
+    looked = answer["tasks"]["documents"]
+    assert (looked["status"], looked["sources"][0]["type"]) == ("complete", "url")
+    assert [one for one in world.slack.deliveries.made if one.tries > 1] == []
