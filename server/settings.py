@@ -92,7 +92,8 @@ class Settings(BaseSettings):
     )
     training_command: str = Field(
         "",
-        description="What runs the trainer, such as `accelerate launch -m adapters.training`; empty: this Python.",
+        description="What runs the trainer, such as `accelerate launch --num_processes 1 -m adapters.training`; "
+        "empty: this Python.",
     )
     training_threads: int | None = Field(
         None, ge=1, le=256, description="CPU threads of a training; else all cores."

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from adapters.training.preparation import RECORD
+from core.durable import bring_to_disk
 from core.errors import InvalidRequest
 
 TRAIN, VALID = "train.jsonl", "valid.jsonl"
@@ -41,6 +42,8 @@ class JobFolders:
         for source, name in ((data, TRAIN), (valid, VALID)):
             if source is not None:
                 _copy(source, folder / name)
+        for place in (folder, self.root):
+            bring_to_disk(place)
 
     def files(self, job_id: str) -> tuple[Path, Path | None]:
         """Return the examples, and those that it is measured on."""
@@ -72,5 +75,6 @@ def _copy(source: Path, target: Path) -> None:
     except OSError:
         try:
             shutil.copyfile(source, target)
+            bring_to_disk(target)
         except OSError as error:
             raise InvalidRequest(f"{str(source)!r} cannot be read: {error.strerror}.") from error

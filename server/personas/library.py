@@ -16,6 +16,7 @@ from core.clock import Clock
 from core.errors import ModelNotFound
 from core.ids import PersonaId
 from core.principal import Principal, Scope
+from server.personas.bare import bare_persona
 from server.personas.loader import LoadActions, LoadedSet, Persona, Problem, load_folder
 from server.personas.schema import HookPart
 
@@ -56,6 +57,7 @@ class PersonaLibrary:
         self._loaded_at = int(clock())
         self._serving = load_folder(folder, load_actions)
         self._problems = self._serving.problems
+        self._bare: dict[str, Persona] = {}
         self._replaced: list[tuple[weakref.ref[Persona], ActionSet]] = []
         self._report()
 
@@ -98,6 +100,12 @@ class PersonaLibrary:
         """Return the first persona of the caller's that answers with `adapter`."""
         return next((one for one in self.usable_by(principal) if one.spec.model.adapter == adapter), None)
 
+    def bare(self, adapter: str) -> Persona:
+        """Return who answers with an adapter that no persona has; whoever asks knows that there is one."""
+        if adapter not in self._bare:
+            self._bare[adapter] = bare_persona(adapter, self._load_actions)
+        return self._bare[adapter]
+
     def reaches(self, persona: PersonaId, principal: Principal) -> bool:
         """Tell whether `principal` has to do with `persona`; of one that serves no longer its key decides."""
         served = self._serving.personas.get(persona)
@@ -134,7 +142,7 @@ class PersonaLibrary:
 
     async def aclose(self) -> None:
         """Close the clients of all personas, those of earlier sets included."""
-        for persona in self.personas:
+        for persona in (*self.personas, *self._bare.values()):
             await persona.actions.aclose()
         for _, actions in self._replaced:
             await actions.aclose()

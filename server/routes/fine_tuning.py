@@ -22,7 +22,7 @@ from server.wire import JsonResponse
 
 router = APIRouter()
 _JOBS = "/v1/fine_tuning/jobs"
-_METADATA = re.compile(r"metadata\[(.{1,64})\]")
+_METADATA = re.compile(r'metadata\[([^"\\]{1,64})\]')
 _MOST_SEED = 2_147_483_647
 Part = Annotated[Slice, Depends(slice_of(most=100, usual=20))]
 

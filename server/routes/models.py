@@ -21,7 +21,7 @@ async def list_models(services: TheServices, principal: Caller) -> Response:
 @router.get("/v1/models/{model}")
 async def retrieve_model(model: str, services: TheServices, principal: Caller) -> Response:
     """Show one persona, or one version of its adapter, such as a fine-tuning job names it."""
-    persona, number = persona_of(services, principal, model)
+    persona, number = await persona_of(services, principal, model)
     shown = _model(persona, services)
     return JsonResponse(shown if number is None else {**shown, "id": model})
 

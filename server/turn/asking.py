@@ -3,11 +3,12 @@
 The one beginning of every turn, whatever door it comes through.
 """
 
+import contextlib
 from dataclasses import dataclass
 
 import anyio
 
-from core.errors import ModelNotFound, Unavailable
+from core.errors import ModelNotFound, NotFound, Unavailable
 from core.ids import PersonaId, new_id
 from core.principal import Principal, Scope
 from server.engine_port import Who
@@ -77,8 +78,10 @@ async def ask(
     return Asked(ChatTurn(services, context), context, admission, (admission, *services.observers))
 
 
-def persona_of(services: Services, principal: Principal, model: str) -> tuple[Persona, str | None]:
+async def persona_of(services: Services, principal: Principal, model: str) -> tuple[Persona, str | None]:
     """Return who answers under a model's name, and the version that the name pins, if it is a fine-tuned model's.
+
+    The name before the number is a persona's or an adapter's; of an adapter that no persona has, the base answers.
 
     Raises:
         ModelNotFound: nobody does, or not for this caller, who needs the scope `adapters` for a version.
@@ -92,15 +95,19 @@ def persona_of(services: Services, principal: Principal, model: str) -> tuple[Pe
         return services.personas.get(name, principal), number
     except ModelNotFound:
         persona = services.personas.of_adapter(name, principal)
-        if persona is None:
-            raise ModelNotFound(model) from None
-        return persona, number
+    if persona is None and principal.personas is None:
+        with contextlib.suppress(NotFound):
+            await anyio.to_thread.run_sync(services.tuning.registry.get, name, int(number))
+            persona = services.personas.bare(name)
+    if persona is None:
+        raise ModelNotFound(model)
+    return persona, number
 
 
 async def _context(
     services: Services, principal: Principal, asked: ChatRequest, base_url: str, pin: str | None
 ) -> TurnContext:
-    persona, named = persona_of(services, principal, asked.model)
+    persona, named = await persona_of(services, principal, asked.model)
     if asked.repertory.vector_stores:
         principal.require(Scope.KNOWLEDGE)
         for store in asked.repertory.vector_stores:

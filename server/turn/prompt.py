@@ -39,7 +39,11 @@ def system_text(
         operations: the actions that it may call.
         wishes: the client's own system messages. Each line is quoted, so that none can pose as ours.
         notes: sentences about actions that are away.
+
+    Without instructions, as where an adapter answers that no persona has, the client's messages are all there is.
     """
+    if not instructions.strip() and not operations:
+        return "\n\n".join(unmarked(wish) for wish in wishes)
     parts = [instructions.strip()]
     if operations:
         parts.append(guided.catalogue(operations))

@@ -249,7 +249,7 @@ class ChatTurn:
                 if entry["role"] == "user":
                     entry["content"] = prompt.with_passages(entry["content"] or "", found.passages)
                     break
-        return [Message(role="system", content=system), *history]
+        return [Message(role="system", content=system), *history] if system else history
 
     def _payload(self, messages: Sequence[Message]) -> dict[str, object]:
         request = self._context.request

@@ -8,6 +8,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from core.errors import Unavailable
 from server.engine.driver import EngineDriver
 from server.settings import Settings
 from tests.fakes.engine import FakeEngine, FakePlugin, Reply, running_engine
@@ -108,3 +109,27 @@ async def test_an_engine_that_gets_on_with_nothing_does_not_compute(tmp_path: Pa
             await until(lambda: driver.ready().ok)
             engine.will(Reply(hangs_after=0))
             assert not await driver.admins[0].computes("base", 0.5)
+
+
+async def test_an_engine_that_rests_ends_what_it_began_and_takes_nothing_until_it_works_again(
+    tmp_path: Path,
+) -> None:
+    with running_engine() as engine:
+        async with driving(tmp_path, engine) as driver:
+            await until(lambda: driver.ready().ok)
+            engine.will(Reply("word " * 10, pause=0.02))
+            frames = driver.stream("base", HELLO)
+            seen = [await anext(frames)]
+            async with anyio.create_task_group() as group:
+                group.start_soon(driver.rest, "An adapter is trained.")
+                await until(lambda: not driver.ready().ok)
+                with pytest.raises(Unavailable, match="An adapter is trained") as refused:
+                    await driver.chat("base", HELLO)
+                assert refused.value.retry_after
+                async with aclosing(frames):
+                    seen += [frame async for frame in frames]
+            assert seen[-1]["choices"] == [] or seen[-1]["choices"][0]["finish_reason"] == "stop"
+            driver.work()
+            assert driver.ready().ok
+            await driver.chat("base", HELLO)
+            assert driver.restarts == 0

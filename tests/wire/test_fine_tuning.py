@@ -44,11 +44,26 @@ PAIR = {
 }
 
 
+class Rest:
+    """An engine that notes when it is to rest and when to work."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    async def rest(self, reason: str) -> None:
+        self.told.append(reason)
+
+    def work(self) -> None:
+        self.told.append("work")
+
+
 class Tuner:
     """Two holders of keys and what they ask for."""
 
     def __init__(self, gateway: Gateway) -> None:
         self.gateway = gateway
+        self.rest = Rest()
+        gateway.services.tuning.attach(self.rest)
         self.ada = gateway.openai(gateway.secret("ada", *SCOPES))
         self.bob = gateway.openai(gateway.secret("bob", *SCOPES))
         self.jobs = self.ada.fine_tuning.jobs
@@ -80,7 +95,7 @@ class Tuner:
 @pytest.fixture
 async def tuner(start: Start, tmp_path: Path) -> AsyncIterator[Tuner]:
     base = make_base(tmp_path / "models" / "base")
-    async with start(models_dir=base.parent, training_command=TRAINER) as gateway:
+    async with start(models_dir=base.parent, training_command=TRAINER, training_engine="drain") as gateway:
         yield Tuner(gateway)
 
 
@@ -116,6 +131,9 @@ async def test_a_job_goes_from_files_to_a_model_whose_name_answers(tuner: Tuner)
     assert [float(row["train_loss"]) for row in told] == [one["train_loss"] for one in steps]
     page = (await tuner.ada.files.content(done.result_files[1])).text
     assert "<svg" in page
+    assert "engine: drained" in page
+    reason = "The engine rests while an adapter is trained (REPERTORY_TRAINING_ENGINE=drain)."
+    assert tuner.rest.told == [reason, "work"]
     assert "http" not in page.replace("http://www.w3.org", "")
 
     tuner.gateway.releases.versions["tuned"] = "tuned@1"
@@ -245,6 +263,18 @@ async def test_the_base_itself_is_tuned_under_the_name_of_the_suffix(tuner: Tune
     assert (done.status, done.fine_tuned_model) == ("succeeded", "my-coach@1")
     version = tuner.gateway.services.tuning.registry.get("my-coach", 1)
     assert version.base_fingerprint == BaseModel.load(tmp_path / "models" / "base").fingerprint
+
+    tuner.gateway.releases.versions["my-coach"] = "my-coach@1"
+    tuner.gateway.engine.models |= {"my-coach@1"}
+    key = tuner.gateway.secret("ada")
+    await tuner.gateway.ask("my-coach@1", {"role": "system", "content": "Any."}, "Hi", key=key)
+    asked = tuner.gateway.engine.requests[-1]
+    assert asked["model"] == "my-coach@1"
+    assert asked["messages"] == [{"role": "system", "content": "Any."}, {"role": "user", "content": "Hi"}]
+    await tuner.gateway.ask("my-coach@1", "Hi", key=key)
+    assert [one["role"] for one in tuner.gateway.engine.requests[-1]["messages"]] == ["user"]
+    with pytest.raises(openai.NotFoundError):
+        await tuner.ada.models.retrieve("my-coach@2")
 
 
 async def test_a_trainer_that_is_killed_goes_on_from_its_checkpoint(
