@@ -12,7 +12,7 @@ import orjson
 
 from actions import ApprovalState, Decision
 from adapters.evaluation import Answer, Arm, Call, EvalSpec, Evaluation, Source, Task
-from core.errors import Conflict, InvalidRequest
+from core.errors import Conflict, InvalidRequest, PermissionDenied
 from core.principal import Principal
 from server.engine_port import Frame, Who
 from server.evaluation.evaluating import Likelihood
@@ -41,9 +41,15 @@ class Asking:
 
         Raises:
             RepertoryError: it cannot be asked, or not now.
+            PermissionDenied: the key of whoever began it is gone.
             Conflict: the persona has changed since the evaluation began.
         """
         principal, pin = principal_of(evaluation), _pin(evaluation, arm)
+        if self._services.keys.live.is_gone(principal.id):
+            raise PermissionDenied(
+                f"The key of {evaluation.by!r} was revoked. Begin the evaluation again with another one.",
+                code="key_revoked",
+            )
         persona = _persona(spec, arm)
         if task.case.likelihood is not None:
             return await self._weigh(persona, principal, pin, task.case.likelihood)

@@ -134,7 +134,7 @@ class EvaluationWorker:
         judged, labels = self._comparing.told(evaluation, definition, kept)
         work = Work(spec=definition.spec, tasks=definition.tasks, answers=answers, judged=judged, labels=labels)
         content = work.model_dump_json(by_alias=True).encode()
-        result = await anyio.to_thread.run_sync(graded, content)
+        result = await anyio.to_thread.run_sync(graded, content, abandon_on_cancel=True)
         verdict = _verdict(result.get("gate"), evaluation.id)
         await anyio.to_thread.run_sync(self._finish, evaluation, result, verdict)
         _LOG.info("the evaluation %r is done: %s", evaluation.id, verdict.outcome.value if verdict else "no gate")

@@ -22,6 +22,7 @@ from server.keys.store import Keys
 from tests.fakes.embedder import WordEmbedder
 from tests.faults.dataset_stories import check_datasets
 from tests.faults.document_models import DOCUMENT_CHECKS, Fact
+from tests.faults.evaluation_stories import check_evaluations
 from tests.faults.hook_stories import check_hooks
 from tests.faults.house import SAVED
 from tests.faults.job_stories import check_jobs
@@ -167,5 +168,6 @@ CHECKS: dict[str, Callable[[Path, Sequence[Fact], Fact | None], None]] = {
     "hooks": check_hooks,
     "rollouts": check_rollouts,
     "jobs": check_jobs,
+    "evaluations": check_evaluations,
     **DOCUMENT_CHECKS,
 }

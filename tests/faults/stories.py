@@ -25,6 +25,7 @@ from server.personas.schema import PersonaSpec
 from tests.fakes.embedder import WordEmbedder
 from tests.faults.dataset_stories import datasets
 from tests.faults.document_stories import DOCUMENT_STORIES
+from tests.faults.evaluation_stories import evaluations
 from tests.faults.hook_stories import hooks
 from tests.faults.house import SAVED
 from tests.faults.job_stories import jobs
@@ -145,6 +146,7 @@ STORIES: dict[str, Callable[[Path, Witness], None]] = {
     "hooks": hooks,
     "rollouts": rollouts,
     "jobs": jobs,
+    "evaluations": evaluations,
     **DOCUMENT_STORIES,
 }
 

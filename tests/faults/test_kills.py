@@ -171,6 +171,18 @@ OF_ROLLOUTS = [
 ]
 
 
+OF_EVALUATIONS = [
+    ("evaluations", "INSERT adapter_evaluations", 1, "an evaluation is begun"),
+    ("evaluations", "UPDATE adapter_evaluations", 2, "it is written down, and nobody was asked"),
+    ("evaluations", "ask", 3, "two are answered, and the third is to be asked"),
+    ("evaluations", "answered", 3, "it has answered, and that is not written down"),
+    ("evaluations", "INSERT adapter_evaluation_answers", 3, "its answer is written"),
+    ("evaluations", "UPDATE adapter_versions", 1, "all is graded, the version has not moved"),
+    ("evaluations", "UPDATE adapter_versions", 2, "it is evaluated, and no candidate"),
+    ("evaluations", "UPDATE adapter_evaluations", 3, "it is a candidate, and the verdict is not written down"),
+]
+
+
 @pytest.fixture(scope="module")
 def killer(tmp_path_factory: pytest.TempPathFactory) -> Killer:
     return Killer(tmp_path_factory.mktemp("kills"))
@@ -214,6 +226,15 @@ def test_a_kill_at_a_named_step_of_a_rollout_never_leaves_two_answers_to_which_v
     ("story", "step", "time"), [pytest.param(*named[:3], id=f"{named[0]}: {named[3]}") for named in OF_JOBS]
 )
 def test_a_kill_at_a_named_step_of_a_job_takes_it_up_there_and_ends_as_if_nothing_had_been(
+    killer: Killer, story: str, step: str, time: int
+) -> None:
+    killer.kill(story, (step, time))
+
+
+@pytest.mark.parametrize(
+    ("story", "step", "time"), [pytest.param(*named[:3], id=f"{named[0]}: {named[3]}") for named in OF_EVALUATIONS]
+)
+def test_a_kill_at_a_named_step_of_an_evaluation_loses_no_answer_and_no_verdict(
     killer: Killer, story: str, step: str, time: int
 ) -> None:
     killer.kill(story, (step, time))

@@ -10,6 +10,7 @@ import pytest
 from adapters.evaluation import Answer, Arm, parse_spec
 from adapters.verdict import Outcome
 from core.clock import system_clock
+from core.ids import PrincipalId
 from core.principal import Principal, Scope
 from server.engine_port import Readiness
 from server.evaluation.asking import Asking
@@ -101,6 +102,19 @@ async def test_a_persona_that_changes_meanwhile_fails_the_evaluation_in_words(
     async with gateway.admin() as client:
         told = await ended(client, begun.id)
     assert (told["state"], told["error"]["code"]) == ("failed", "persona_changed")
+
+
+async def test_a_revoked_key_asks_nothing_more(gateway: Gateway, tmp_path: Path) -> None:
+    register(gateway, tmp_path)
+    gateway.secret("evaluator", Scope.CHAT, Scope.ADAPTERS)
+    evaluations, who = gateway.services.evaluations, PrincipalId("key:evaluator")
+    begun = evaluations.beginning.begin(_spec(1), 1, Principal(who, frozenset({Scope.CHAT, Scope.ADAPTERS})))
+    gateway.services.keys.revoke("evaluator")
+    evaluations.worker.wake()
+    async with gateway.admin() as client:
+        told = await ended(client, begun.id)
+    assert (told["state"], told["error"]["code"]) == ("failed", "key_revoked")
+    assert gateway.engine.requests == []
 
 
 async def test_a_pipeline_gets_its_verdict_and_moves_the_version_itself(gateway: Gateway, tmp_path: Path) -> None:
