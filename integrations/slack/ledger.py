@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Row, and_, delete, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from core.clock import Clock
-from core.database import Database
+from integrations.slack.book import Book
 from integrations.slack.question import Kind, Place, Question, State
 from integrations.slack.tables import events, questions
 
@@ -23,13 +23,13 @@ class Ledger:
     """The program's database.
 
     Args:
-        database: its file may be shared by several processes.
+        book: its file may be shared by several processes.
         owner: names this process.
         lease: seconds.
     """
 
-    def __init__(self, database: Database, clock: Clock, *, owner: str, lease: float) -> None:
-        self._database = database
+    def __init__(self, book: Book, clock: Clock, *, owner: str, lease: float) -> None:
+        self._book = book
         self._clock = clock
         self._owner = owner
         self._lease = lease
@@ -42,7 +42,7 @@ class Ledger:
             question: what it asks, if it asks anything.
         """
         now = self._clock()
-        with self._database.write() as connection:
+        with self._book.write() as connection:
             if event is not None:
                 taken = connection.execute(
                     insert(events).values(id=event, seen_at=now).on_conflict_do_nothing()
@@ -63,7 +63,7 @@ class Ledger:
             held: numbers of those that this process is at; their leases may run out on a busy machine.
         """
         now = self._clock()
-        with self._database.write() as connection:
+        with self._book.write() as connection:
             open_ones = connection.execute(
                 select(questions)
                 .where(questions.c.state.in_((State.WAITING, State.ANSWERING)))
@@ -92,7 +92,7 @@ class Ledger:
 
     def renew(self, seq: int) -> bool:
         """Hold on to a question; False if it is no longer this process's."""
-        with self._database.write(durable=False) as connection:
+        with self._book.write(durable=False) as connection:
             return bool(
                 connection.execute(
                     update(questions).where(self._mine(seq)).values(lease_until=self._clock() + self._lease)
@@ -101,28 +101,28 @@ class Ledger:
 
     def place(self, question: Question) -> None:
         """Note the thread that a question without one was given."""
-        with self._database.write() as connection:
+        with self._book.write() as connection:
             moved = {"thread": question.place.thread, "ts": question.ts}
             connection.execute(update(questions).where(self._mine(question.seq)).values(moved))
 
     def release(self, seq: int) -> None:
         """Let another process, or the next start, take a question over at once."""
-        with self._database.write() as connection:
+        with self._book.write() as connection:
             connection.execute(update(questions).where(self._mine(seq)).values(lease_until=0.0))
 
     def finish(self, seq: int, state: State = State.DONE) -> None:
         """Close a question."""
-        with self._database.write() as connection:
+        with self._book.write() as connection:
             connection.execute(update(questions).where(self._mine(seq)).values(state=state))
 
     def close(self, seq: int) -> None:
         """Close a question, whoever answers it: they notice when they renew their lease."""
-        with self._database.write() as connection:
+        with self._book.write() as connection:
             connection.execute(update(questions).where(questions.c.seq == seq).values(state=State.DONE))
 
     def drop(self, place: Place, ts: str) -> Question | None:
         """Close the question in a message that was deleted, whatever its state; return it."""
-        with self._database.write() as connection:
+        with self._book.write() as connection:
             row = connection.execute(select(questions).where(_message(place, ts))).first()
             if row is None:
                 return None
@@ -131,7 +131,7 @@ class Ledger:
 
     def reword(self, place: Place, ts: str, text: str) -> State | None:
         """Give the question in an edited message its new words; return its state before, if they are new."""
-        with self._database.write() as connection:
+        with self._book.write() as connection:
             row = connection.execute(select(questions).where(_message(place, ts))).first()
             if row is None or row.text == text or row.state == State.DROPPED:
                 return None
@@ -140,20 +140,20 @@ class Ledger:
 
     def seq_of(self, place: Place, ts: str) -> int | None:
         """Return the number of the question in a message."""
-        with self._database.read() as connection:
+        with self._book.read() as connection:
             row = connection.execute(select(questions.c.seq).where(_message(place, ts))).first()
         return None if row is None else int(row.seq)
 
     def tally(self) -> Mapping[str, int]:
         """Return how many questions there are in each state."""
-        with self._database.read() as connection:
+        with self._book.read() as connection:
             states = connection.execute(select(questions.c.state)).scalars().all()
         return {state: states.count(state) for state in set(states)}
 
     def prune(self) -> None:
         """Forget what is old: Slack repeats a delivery within minutes."""
         now = self._clock()
-        with self._database.write() as connection:
+        with self._book.write() as connection:
             connection.execute(delete(events).where(events.c.seen_at < now - _EVENT_DAYS * _DAY))
             old = and_(
                 questions.c.state.in_((State.DONE, State.DROPPED)),

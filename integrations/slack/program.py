@@ -10,11 +10,11 @@ from anyio.abc import TaskGroup
 from slack_bolt.async_app import AsyncApp
 
 from core.clock import Clock, system_clock
-from core.database import Database
 from core.errors import RepertoryError
 from core.ids import new_id
 from integrations.slack.answering import Answering
 from integrations.slack.bolt import bolt_app
+from integrations.slack.book import Book
 from integrations.slack.buttons import Buttons
 from integrations.slack.cast import Cast
 from integrations.slack.config import Setup
@@ -26,7 +26,6 @@ from integrations.slack.ledger import Ledger
 from integrations.slack.people import People
 from integrations.slack.reply import Replying
 from integrations.slack.server import Server
-from integrations.slack.tables import metadata
 from integrations.slack.thread_files import ThreadFiles
 from integrations.slack.threads import Threads
 from integrations.slack.worker import Worker
@@ -59,15 +58,14 @@ async def running(setup: Setup, *, clock: Clock = system_clock) -> AsyncIterator
     """
     apps = setup.apps()
     async with AsyncExitStack() as stack:
-        database = Database(setup.database)
-        stack.callback(database.close)
-        metadata.create_all(database.engine)
+        book = Book(setup.database)
+        stack.callback(book.close)
         server = Server(setup.server)
         stack.push_async_callback(server.aclose)
         house = await House.of(apps, setup.slack_api)
         people = People(house.apps, setup.api_key)
-        ledger = Ledger(database, clock, owner=new_id("slack"), lease=setup.lease_seconds)
-        threads, cast = Threads(database, clock), Cast(server, setup.api_key)
+        ledger = Ledger(book, clock, owner=new_id("slack"), lease=setup.lease_seconds)
+        threads, cast = Threads(book, clock), Cast(server, setup.api_key)
         files = ThreadFiles(server, threads, most=setup.max_file_bytes)
         replying = Replying(ledger, threads, files, cast, Answering(server, people), house, people)
         worker = Worker(ledger, replying, setup.answers, setup.lease_seconds)

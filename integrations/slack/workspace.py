@@ -135,7 +135,7 @@ async def called(
             answer = await _once(client, method, body)
         except SlackApiError as error:
             response: Any = error.response
-            status = int(getattr(response, "status_code", None) or getattr(response, "status", None) or 500)
+            status = int(getattr(response, "status_code", 0) or getattr(response, "status", 500))
             if status == 429 and patient and not last:
                 await asyncio.sleep(min(float(response.headers.get("Retry-After", 1)), _LONGEST_WAIT))
                 continue

@@ -13,6 +13,7 @@ from tests.fakes.slack import BOT_USER, GENERAL, FakeSlack
 from tests.slack.conftest import until
 
 _NUMBER = re.compile(r"Question (\d+)\.")
+_TOLD = re.compile(r"Answer (\d+) of the librarian\.")
 _EXCUSE = "ask me again"
 _METHODS = ("chat.startStream", "chat.appendStream", "chat.stopStream", "chat.update", "conversations.replies")
 
@@ -94,9 +95,11 @@ class Load:
             if len(answers) != len(numbers):
                 found.append(f"{root}: {len(numbers)} questions, {len(answers)} answers: {answers}")
                 continue
-            for number, answer in zip(numbers, answers, strict=True):
-                if f"Answer {number} of the librarian." not in answer and _EXCUSE not in answer:
-                    found.append(f"{root}: question {number} was answered {answer!r}")
+            told = Counter(int(number) for answer in answers for number in _TOLD.findall(answer))
+            missing = [number for number in numbers if number not in told]
+            excused = [answer for answer in answers if _EXCUSE in answer]
+            if max(told.values(), default=1) > 1 or set(told) - set(numbers) or len(missing) > len(excused):
+                found.append(f"{root}: {numbers} were answered {answers}")
         return found
 
     def whole(self) -> int:

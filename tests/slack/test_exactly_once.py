@@ -1,5 +1,6 @@
 """Faults between Slack, the program and the server: each question is answered once, and none is forgotten."""
 
+import sqlite3
 import threading
 
 import pytest
@@ -174,3 +175,17 @@ def test_the_service_of_these_tests_delivers_again_what_nobody_acknowledges(slac
             break
         threading.Event().wait(0.02)
     assert made.tries == 4
+
+
+async def test_an_event_that_cannot_be_written_down_is_not_acknowledged_and_comes_again(world: World) -> None:
+    world.slack.deliveries.ack_seconds = 4.0
+    other = sqlite3.connect(world.setup.database, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    ts = world.slack.say(QUESTION)
+    await until(lambda: all(one.tries > 1 for one in world.slack.deliveries.made))
+    assert not any(one.acked.is_set() for one in world.slack.deliveries.made)
+    other.execute("ROLLBACK")
+    other.close()
+    await until(lambda: finished(world.slack, GENERAL, ts))
+    await until(lambda: all(one.acked.is_set() for one in world.slack.deliveries.made))
+    assert len(world.slack.answers(GENERAL, ts)) == 1
