@@ -32,7 +32,7 @@ retrieval: {{floor: 0.2, top_k: 2}}
 integrations:
   slack: {{hand_over: {HELP}}}
 """
-PATIENCE = 20.0
+PATIENCE = 60.0  # for busy machines
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,10 @@
 """Who is answered and where: mentions, direct messages, follow-ups, edits, deletions, commands, shortcuts."""
 
-import anyio
 import pytest
 
 from tests.fakes.engine import Reply
 from tests.fakes.slack import BOT_USER, DIRECT, GENERAL, MIRA, OLE
-from tests.slack.conftest import World, finished, until
+from tests.slack.conftest import Run, World, finished, until
 
 pytestmark = pytest.mark.anyio
 ME = f"<@{BOT_USER}>"
@@ -39,15 +38,17 @@ async def test_a_follow_up_in_a_thread_needs_no_mention_and_knows_what_was_said(
     assert told[2]["content"] == "At nine."
 
 
-async def test_after_a_restart_a_thread_goes_on_where_it_was(world: World, run: object) -> None:
-    world.engine.will("At nine.")
-    ts = world.slack.say(f"{ME} When does the library open?")
-    await _answered(world, ts)
-    threads = world.program.desk.threads
-    assert await anyio.to_thread.run_sync(lambda: threads.find) is not None
-    world.engine.will("Twenty cents.")
-    world.slack.say("And a late book?", thread=ts)
-    assert (await _answered(world, ts, count=2))[1] == "Twenty cents."
+async def test_after_a_restart_a_thread_goes_on_where_it_was(run: Run) -> None:
+    async with run() as first:
+        first.engine.will("At nine.")
+        ts = first.slack.say(f"{ME} When does the library open?")
+        await _answered(first, ts)
+    async with run() as second:
+        second.engine.will("Twenty cents.")
+        second.slack.say("And a late book?", thread=ts)
+        assert (await _answered(second, ts, count=2))[1] == "Twenty cents."
+        told = second.engine.requests[-1]["messages"]
+        assert [one["role"] for one in told[1:]] == ["user", "assistant", "user"]
 
 
 async def test_what_is_said_to_others_is_left_to_them(world: World) -> None:
@@ -161,16 +162,7 @@ async def test_files_given_to_the_persona_are_knowledge_of_their_thread_alone(wo
     await _answered(world, other)
     assert "pumpkin soup" not in str(world.engine.requests[-1]["messages"])
     world.slack.deliver({"type": "file_deleted", "file_id": "F0MENU0001"})
-    place = next(
-        iter(
-            await anyio.to_thread.run_sync(
-                world.program.desk.threads.with_file, "slack", "T0FAKE0001", "F0MENU0001"
-            )
-        ),
-        None,
-    )
     await until(lambda: not world.program.desk.threads.with_file("slack", "T0FAKE0001", "F0MENU0001"))
-    assert place is not None
     assert finished(world.slack, GENERAL, ts)
 
 
