@@ -5,18 +5,14 @@ from pathlib import Path
 from sqlalchemy import Connection, select
 
 from adapters import tables
+from adapters.demands import check_approval, check_promotion, refused, under_way
 from adapters.record import Move, Record, Transition, transition_of
 from adapters.retirement import WHOLE, Retirement, check_not_retired, retire, retirements
 from adapters.store import AdapterStore
 from adapters.version import TRANSITIONS, AdapterVersion, Road, TransitionRefused, VersionState
 from core.clock import Clock
 from core.database import Database
-from core.errors import Conflict, NotFound, PermissionDenied
-
-COMMAND_LINE = "command line"
-"""Author of what was taken in on the server's own machine, where the first admin key lies open, too."""
-
-_LOCAL = frozenset({COMMAND_LINE, "key:admin"})
+from core.errors import NotFound
 
 
 class States:
@@ -134,7 +130,7 @@ class States:
             TransitionRefused: its state does not allow it.
         """
         if TRANSITIONS.get((current.state, to)) is not Road.STEP:
-            raise _refused(current, to)
+            raise refused(current, to)
         if current.state is VersionState.PRODUCTION:
             raise TransitionRefused(
                 f"{current.engine_name!r} answers users now. Promote another version, or roll it back.",
@@ -164,20 +160,8 @@ class States:
             if target.state is VersionState.APPROVED:
                 return target
             check_not_retired(connection, target, self._clock())
-            road = TRANSITIONS.get((target.state, VersionState.APPROVED))
-            if road is None:
-                raise _refused(target, VersionState.APPROVED)
-            past_gate = road is Road.OVERRIDE
-            if past_gate:
-                _check_override(target, override=override, reason=reason)
-            elif _same_hand(self.record.author(connection, target), by):
-                if not (override and reason.strip()):
-                    raise PermissionDenied(
-                        f"{target.engine_name!r} was made by {by!r}. Let someone else approve it, with a key of "
-                        "their own; or override and say why.",
-                        code="approval_by_author",
-                    )
-                past_gate = True
+            author = self.record.author(connection, target)
+            past_gate = check_approval(target, author, by, override=override, reason=reason)
             move = Move(by, reason or "approved", override=past_gate)
             self.record.move(connection, target, VersionState.APPROVED, move)
             return self.record.one(connection, name, version)
@@ -246,61 +230,3 @@ class States:
             self.record.move(connection, target, VersionState.PRODUCTION, restored)
             self.record.point(connection, target)
             return self.record.one(connection, name, target.version)
-
-
-def check_promotion(version: AdapterVersion, *, override: bool, reason: str) -> bool:
-    """Return whether letting `version` answer goes past the gate.
-
-    Raises:
-        PermissionDenied: it does, and no override with a reason was given.
-        TransitionRefused: its state never allows it.
-    """
-    if version.state is VersionState.PRODUCTION:
-        return False
-    road = TRANSITIONS.get((version.state, VersionState.PRODUCTION))
-    if road is None:
-        raise _refused(version, VersionState.PRODUCTION)
-    past_gate = road is not Road.STEP
-    if past_gate:
-        _check_override(version, override=override, reason=reason)
-    return past_gate
-
-
-def _check_override(version: AdapterVersion, *, override: bool, reason: str) -> None:
-    if override and reason.strip():
-        return
-    missing = {
-        VersionState.CANDIDATE: "nobody has approved it. Let someone approve it",
-        VersionState.ROLLED_BACK: "it was rolled back. Train a better one",
-        VersionState.RETIRED: "another one has followed it. Roll that one back",
-    }.get(version.state, "no evaluation has let it pass. Evaluate it")
-    raise PermissionDenied(
-        f"{version.engine_name!r} is {version.state.value!r}: {missing}, or override the gate and say why.",
-        code="override_needed",
-    )
-
-
-def _same_hand(author: str, by: str) -> bool:
-    return by == author or {author, by} <= _LOCAL
-
-
-def under_way(name: str, rollout: str) -> Conflict:
-    """Return the refusal of a change that a rollout stands in the way of."""
-    return Conflict(
-        f"The rollout {rollout} of {name!r} is under way. Go on with `repertory rollout advance {rollout}`, or "
-        f"end it with `repertory rollout stop {rollout}`.",
-        code="rollout_under_way",
-    )
-
-
-def _refused(version: AdapterVersion, to: VersionState) -> TransitionRefused:
-    allowed = [
-        after.value
-        for (before, after), road in TRANSITIONS.items()
-        if before is version.state and road in (Road.STEP, Road.APPROVAL)
-    ]
-    following = " or ".join(allowed) if allowed else "nothing"
-    return TransitionRefused(
-        f"{version.engine_name!r} is {version.state.value!r} and cannot become {to.value!r}; {following} "
-        "can follow."
-    )

@@ -14,16 +14,17 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from adapters.base import BaseModel
+from adapters.demands import check_promotion, under_way
 from adapters.registry import Registry
 from adapters.retirement import WHOLE, Retirement
-from adapters.states import check_promotion, under_way
 from adapters.version import AdapterVersion
-from core.errors import Conflict, InvalidRequest, RepertoryError, Unavailable
+from core.errors import Conflict, RepertoryError, Unavailable
 from server.background import kept_running
 from server.engine.admin import ENGINE_UNAVAILABLE, EngineAdmin
 from server.engine.driver import EngineDriver
 from server.engine_port import Answering, Who
-from server.proof import check_base, prove
+from server.proof import check_base
+from server.residence import Residence
 from server.rollouts.live import Conversations, LiveRollout
 
 _LONGEST_PAUSE = 300.0
@@ -61,7 +62,7 @@ class AdapterReleases:
         self._serving: dict[str, Serving] = {}
         self._driver: EngineDriver | None = None
         self._change = asyncio.Lock()
-        self._proven: set[tuple[EngineAdmin, str]] = set()
+        self._residence = Residence(registry, base)
         self._retrying: asyncio.Task[None] | None = None
         self._first_pause = retry_seconds
         self._live: dict[str, LiveRollout] = {}
@@ -143,11 +144,7 @@ class AdapterReleases:
             Unavailable: the engine is away, or cannot serve adapters.
         """
         driver = self._ready_driver(version.name)
-        try:
-            await self._prepare(driver.answering, version)
-        except InvalidRequest:
-            await self._forget(driver.answering, version)
-            raise
+        await self._residence.prepare(driver.answering, version, needed=self._needed(version.name))
 
     async def promoted(self, version: AdapterVersion) -> None:
         """Let a version answer that a rollout has brought into production; call it within `changing`."""
@@ -162,7 +159,7 @@ class AdapterReleases:
     async def let_go(self, version: AdapterVersion) -> None:
         """Let a version of a rollout that has ended be evicted, unless users or a rollback need it."""
         if self._driver is not None and version.engine_name not in self._needed(version.name):
-            await self._let_go(self._driver.answering, version)
+            await self._residence.let_go(self._driver.answering, version)
 
     async def note_ends(self) -> None:
         """Read again what is to be retired and when."""
@@ -203,7 +200,7 @@ class AdapterReleases:
             Unavailable: the engine has gone away again.
         """
         async with self._change:  # a `use` under way must not be undone by what was read before it
-            self._proven.clear()
+            self._residence.begin()
             for name in sorted({v.name for v in await asyncio.to_thread(self._registry.list)}):
                 current = await asyncio.to_thread(self._registry.production, name)
                 if current is None:
@@ -214,7 +211,7 @@ class AdapterReleases:
                 self._serving[name] = Serving(current, previous, reason)
             for serving in tuple(self._serving.values()):  # only now: what answers comes first into memory
                 if serving.previous is not None:
-                    await self._warm_previous(driver.answering, serving.previous)
+                    await self._residence.keep_warm(driver.answering, serving.previous)
             await self._restore_trials(driver.answering)
             await self.note_ends()
         self._stop_retrying()
@@ -247,11 +244,7 @@ class AdapterReleases:
             target = await asyncio.to_thread(self._registry.get, name, version)
             check_promotion(target, override=override, reason=reason)
             driver = self._ready_driver(name)
-            try:
-                await self._prepare(driver.answering, target)
-            except InvalidRequest:
-                await self._forget(driver.answering, target)
-                raise
+            await self._residence.prepare(driver.answering, target, needed=self._needed(name))
             promoted = await asyncio.to_thread(
                 lambda: self._registry.promote(name, version, by=by, reason=reason, override=override)
             )
@@ -274,7 +267,7 @@ class AdapterReleases:
                     code="no_previous_version",
                 )
             driver = self._ready_driver(name)
-            await self._prepare(driver.answering, previous)
+            await self._residence.prepare(driver.answering, previous, needed=self._needed(name))
             restored = await asyncio.to_thread(lambda: self._registry.rollback(name, by=by, reason=reason))
             await self._flip(driver, restored)
             return restored
@@ -289,7 +282,7 @@ class AdapterReleases:
         outgoing = (old.version, old.previous) if old else ()
         for stale in outgoing:
             if stale is not None and stale.engine_name not in kept:
-                await self._let_go(driver.answering, stale)
+                await self._residence.let_go(driver.answering, stale)
 
     def _stop_retrying(self) -> None:
         if self._retrying is not None:
@@ -335,7 +328,7 @@ class AdapterReleases:
     ) -> str | None:
         """Prepare what has answered before; return why it cannot, or None when it can."""
         try:
-            await self._prepare(engines, version)
+            await self._residence.prepare(engines, version, needed={version.engine_name})
         except RepertoryError as error:
             if error.code == ENGINE_UNAVAILABLE:
                 raise
@@ -345,48 +338,6 @@ class AdapterReleases:
         if told is not None:
             logger.info("Adapter %s is served again.", version.engine_name)
         return None
-
-    async def _prepare(self, engines: Sequence[EngineAdmin], version: AdapterVersion) -> None:
-        """Check its files and its base, load, prove by probe, and pin a version on every engine.
-
-        A probe is needed once in an engine's life: neither the engine nor the version changes after it.
-        """
-        await asyncio.to_thread(self._registry.verify, version.name, version.version)
-        check_base(version, await asyncio.to_thread(self._base))
-        for admin in engines:
-            if (admin, version.engine_name) not in self._proven:
-                await admin.load(version.engine_name)
-                await prove(admin, version, self._registry)
-                self._proven.add((admin, version.engine_name))
-        await self._keep_warm(engines, version)
-
-    async def _keep_warm(self, engines: Sequence[EngineAdmin], version: AdapterVersion) -> None:
-        for admin in engines:
-            await admin.load(version.engine_name)
-            await admin.set_pinned(version.engine_name, True)
-
-    async def _warm_previous(self, engines: Sequence[EngineAdmin], version: AdapterVersion) -> None:
-        """Have the way back ready; without it a rollback still works, it only has to load first."""
-        try:
-            await self._keep_warm(engines, version)
-        except RepertoryError as error:
-            logger.warning("Adapter %s is not kept in memory: %s", version.engine_name, error.message)
-
-    async def _let_go(self, engines: Sequence[EngineAdmin], version: AdapterVersion) -> None:
-        """Let a version be evicted. The new one answers already, so a failure is only noted."""
-        for admin in engines:
-            try:
-                await admin.set_pinned(version.engine_name, False)
-            except RepertoryError as error:
-                logger.warning("Adapter %s stays in memory: %s", version.engine_name, error.message)
-
-    async def _forget(self, engines: Sequence[EngineAdmin], version: AdapterVersion) -> None:
-        """Take a version that failed its probe out of memory, unless users or a rollback need it."""
-        if version.engine_name in self._needed(version.name):
-            return
-        for admin in engines:
-            with contextlib.suppress(RepertoryError):
-                await admin.remove(version.engine_name)
 
     def _ready_driver(self, name: str) -> EngineDriver:
         if self._driver is None or not self._driver.ready().ok:

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from adapters import AdapterVersion, Registry, Transition
+from adapters.demands import COMMAND_LINE
 from adapters.papers import Papers
-from adapters.states import COMMAND_LINE
 from core.clock import system_clock
 from core.errors import NotFound
 from server.cli.session import Session

@@ -85,6 +85,27 @@ def stop(ctx: typer.Context, rollout_id: Id, reason: Reason = "", as_json: AsJso
 
 
 @app.command()
+def outcome(
+    ctx: typer.Context,
+    rollout_id: Id,
+    response: Annotated[str, typer.Argument(help="Id of the answer.")],
+    good: Annotated[bool | None, typer.Option("--good/--bad", help="Whether it did what it was for.")] = None,
+    unsafe: Annotated[bool, typer.Option("--unsafe", help="It should never have been given.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say what an answer of a rollout was worth."""
+    if good is None and not unsafe:
+        raise typer.BadParameter("say --good, --bad or --unsafe")
+    said = {"response": response, "outcome": None if good is None else int(good), "unsafe": unsafe}
+    answer = Session.of(ctx).gateway().post(f"/api/rollouts/{rollout_id}/outcomes", said)
+    if as_json:
+        print_json(answer)
+        return
+    taken = isinstance(answer, dict) and answer.get("taken")
+    typer.echo("Noted." if taken else "Something was said of it before; that stays.")
+
+
+@app.command()
 def show(
     ctx: typer.Context,
     rollout_id: Id,

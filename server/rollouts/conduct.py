@@ -6,7 +6,6 @@ Requests in flight keep the version that they were given. Nothing here decides o
 import logging
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 
 import anyio
 
@@ -24,6 +23,7 @@ from server.background import kept_running
 from server.engine_port import Engine
 from server.releases import AdapterReleases
 from server.rollouts.live import LiveRollout
+from server.rollouts.promoter import Promoter
 from server.rollouts.shadow import Shadow
 from server.rollouts.watch import RolloutWatch
 from server.turn.record import TurnRecord
@@ -31,14 +31,9 @@ from server.turn.record import TurnRecord
 BY_ITSELF = "rollout"
 """Who the record names where a rollout ends by itself."""
 
-BY_THE_GATE = "gate"
-"""Who the record names where a version is promoted by itself."""
-
 _AGAIN_SECONDS = 1.0
 _DAY_SECONDS = 86_400.0
 _KEPT_SECONDS = 90 * _DAY_SECONDS
-_PROMOTE_SECONDS = 2.0
-_PROMOTE_AGAIN_SECONDS = 60.0
 
 logger = logging.getLogger(__name__)
 
@@ -202,27 +197,8 @@ class Conduct:
             group.start_soon(kept_running, "Asking shadows", self._shadow.run)
             group.start_soon(kept_running, "Ending rollouts", self._end_all)
             group.start_soon(kept_running, "Deleting the turns of old rollouts", self._sweep)
-            group.start_soon(kept_running, "Promoting what has passed", partial(self._promote_all, promotes))
-
-    async def promote_waiting(self, promotes: Callable[[str], bool]) -> None:
-        """Let the newest version of an adapter that has passed its gate answer, where its personas say so."""
-        for version in await anyio.to_thread.run_sync(self._registry.passed, BY_THE_GATE):
-            name, number = version.name, version.version
-            if not promotes(name) or self._releases.live(name) is not None:
-                continue
-            reason = "passed, and its persona says promotion: automatic"
-            approve = partial(self._registry.approve, name, number, by=BY_THE_GATE, reason=reason)
-            await anyio.to_thread.run_sync(approve)
-            await self._releases.use(name, number, by=BY_THE_GATE, reason=reason, override=False)
-
-    async def _promote_all(self, promotes: Callable[[str], bool]) -> None:
-        while True:
-            try:
-                await self.promote_waiting(promotes)
-            except RepertoryError as error:
-                logger.error("What has passed its gate is not promoted: %s", error.message)
-                await anyio.sleep(_PROMOTE_AGAIN_SECONDS)
-            await anyio.sleep(_PROMOTE_SECONDS)
+            promoter = Promoter(self._registry, self._releases, promotes)
+            group.start_soon(kept_running, "Promoting what has passed", promoter.run)
 
     async def _sweep(self) -> None:
         while True:

@@ -185,6 +185,7 @@ def _ending(record: TurnRecord, observers: Iterable[TurnObserver]) -> Iterator[N
         record.seconds = time.monotonic() - record.started
         for observer in observers:
             observer.finished(record)
+        record.seen = None  # the record may wait to be written; what was said must not
         if record.watcher is not None:
             record.watcher.finished(record)
 

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters import BaseModel, Registry, TransitionRefused, VersionState, tables
+from adapters.demands import COMMAND_LINE
 from adapters.retirement import AdapterRetired, Retirement
-from adapters.states import COMMAND_LINE
 from adapters.version import TRANSITIONS, Road
 from core.database import Database
 from core.errors import NotFound, PermissionDenied

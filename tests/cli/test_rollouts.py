@@ -101,3 +101,11 @@ def test_an_approval_and_a_retirement_go_to_the_server(run: Run, api: Api) -> No
     body = api.requests[1].body
     assert isinstance(body, dict)
     assert (body["version"], body["successor"]) == (1, "coach@2")
+
+
+def test_an_outcome_goes_to_the_server(run: Run, api: Api) -> None:
+    path = "POST /api/rollouts/rollout-1/outcomes"
+    api.answer(path, {"object": "rollout.outcome", "response": "chatcmpl-1", "taken": True})
+    assert run("--url", api.url, "rollout", "outcome", "rollout-1", "chatcmpl-1", "--bad").out == "Noted.\n"
+    assert api.requests[0].body == {"response": "chatcmpl-1", "outcome": 0, "unsafe": False}
+    assert run("--url", api.url, "rollout", "outcome", "rollout-1", "chatcmpl-1").code == 2

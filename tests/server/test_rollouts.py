@@ -14,6 +14,7 @@ import pytest
 from adapters import VersionState
 from core.principal import Scope
 from server.engine_port import Who
+from server.rollouts.promoter import Promoter
 from server.turn.seen import Seen, loops
 from tests.fakes.engine import FakeEngine, Reply, running_engine
 from tests.server.conftest import text_of
@@ -262,7 +263,7 @@ async def test_a_pass_promotes_by_itself_only_where_the_persona_says_so(
 async def test_without_that_word_a_candidate_waits_for_a_person(world: Trial) -> None:
     for state in (VersionState.EVALUATED, VersionState.CANDIDATE):
         world.registry.transition("coach", 3, state, by="gate", reason="passed")
-    await world.conduct.promote_waiting(world.gateway.services.personas.promotes)
+    await Promoter(world.registry, world.releases, world.gateway.services.personas.promotes).promote()
     assert world.registry.get("coach", 3).state is VersionState.CANDIDATE
 
 
