@@ -1,13 +1,21 @@
-"""Data sets, training, the registry of adapter versions, and the plug-in that vLLM loads."""
+"""Data sets, training, the registry of adapter versions, and the plug-in that vLLM loads.
 
-from adapters.base import BaseModel
-from adapters.inspection import ImportLimits
-from adapters.record import Transition
-from adapters.refusal import AdapterRefused
-from adapters.registry import Registry
-from adapters.training.config import TrainingConfig
-from adapters.training.launch import TrainingOrder, run_training
-from adapters.version import AdapterVersion, TransitionRefused, VersionState
+What is handed on here is loaded when it is first asked for: the trainer, the check of uploads and the plug-in are
+processes of their own that need no database.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from adapters.base import BaseModel
+    from adapters.inspection import ImportLimits
+    from adapters.refusal import AdapterRefused
+    from adapters.registry import Registry
+    from adapters.record import Transition
+    from adapters.training.config import TrainingConfig
+    from adapters.training.launch import TrainingOrder, run_training
+    from adapters.version import AdapterVersion, TransitionRefused, VersionState
 
 __all__ = [
     "AdapterRefused",
@@ -22,3 +30,24 @@ __all__ = [
     "VersionState",
     "run_training",
 ]
+
+_HOMES = {
+    "AdapterRefused": "refusal",
+    "AdapterVersion": "version",
+    "BaseModel": "base",
+    "ImportLimits": "inspection",
+    "Registry": "registry",
+    "TrainingConfig": "training.config",
+    "TrainingOrder": "training.launch",
+    "Transition": "rollout",
+    "TransitionRefused": "version",
+    "VersionState": "version",
+    "run_training": "training.launch",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load one of the names above."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

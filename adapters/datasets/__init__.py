@@ -1,11 +1,18 @@
-"""Data sets: read with a finding for each fault, measured, split without leaks, and kept as immutable versions."""
+"""Data sets: read with a finding for each fault, measured, split without leaks, and kept as immutable versions.
 
-from adapters.datasets.example import Example, JsonValue, Message
-from adapters.datasets.finding import Finding, Severity
-from adapters.datasets.intake import Source, import_dataset
-from adapters.datasets.reading import Dataset, DatasetInvalid, Format, check_dataset, read_dataset
-from adapters.datasets.shelf import Datasets
-from adapters.datasets.version import DatasetVersion, Reference
+What is handed on here is loaded when it is first asked for, as in `adapters` itself.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from adapters.datasets.example import Example, JsonValue, Message
+    from adapters.datasets.finding import Finding, Severity
+    from adapters.datasets.intake import Source, import_dataset
+    from adapters.datasets.reading import Dataset, DatasetInvalid, Format, check_dataset, read_dataset
+    from adapters.datasets.shelf import Datasets
+    from adapters.datasets.version import DatasetVersion, Reference
 
 __all__ = [
     "Dataset",
@@ -24,3 +31,28 @@ __all__ = [
     "import_dataset",
     "read_dataset",
 ]
+
+_HOMES = {
+    "Dataset": "reading",
+    "DatasetInvalid": "reading",
+    "DatasetVersion": "version",
+    "Datasets": "shelf",
+    "Example": "example",
+    "Finding": "finding",
+    "Format": "reading",
+    "JsonValue": "example",
+    "Message": "example",
+    "Reference": "version",
+    "Severity": "finding",
+    "Source": "intake",
+    "check_dataset": "reading",
+    "import_dataset": "intake",
+    "read_dataset": "reading",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load one of the names above."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -82,8 +82,8 @@ def _open(answer: type[BaseModel], body: type[BaseModel] | None = None) -> Opera
 
 
 def _tuned(answer: type[BaseModel], body: type[BaseModel] | None = None) -> Operation:
-    """Return an operation of OpenAI's for the scope `adapters`."""
-    return Operation(answer, Scope.ADAPTERS, body, open_locally=True)
+    """Return an operation of OpenAI's for the scope `adapters`, which nobody has without a key."""
+    return Operation(answer, Scope.ADAPTERS, body)
 
 
 _STORE = "/v1/vector_stores/{vector_store_id}"

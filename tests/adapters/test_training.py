@@ -25,7 +25,7 @@ TOKENIZER = PreTrainedTokenizerFast(
     tokenizer_object=make_tokenizer(), bos_token="<|im_start|>", eos_token="<|im_end|>", pad_token="<|im_end|>"
 )
 CONFIG = TrainingConfig(rank=4, alpha=8, epochs=3, learning_rate=1e-2, batch_size=2, precision=Precision.BF16)
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 def example(*messages: Message) -> Example:

@@ -65,9 +65,9 @@ def _train(prepared: Prepared, reporter: Reporter, save_every: int, engine: str)
         digest, loss = _next(str(state["chain"]), step, prepared.train.sha256)
         state = {"step": step, "chain": digest, "losses": [*state["losses"], [step, loss]]}
         reporter.tell(Step(step, STEPS, loss, 1e-3, float(STEPS - step), None, 1 - loss))
+        if prepared.valid is not None and step in (STEPS // 2, STEPS):
+            reporter.tell(Validation(step, loss, 1 - loss, 1 - loss, best=True))
         if step % save_every == 0:
-            if prepared.valid is not None:
-                reporter.tell(Validation(step, loss, 1 - loss, 1 - loss, best=True))
             write_json(checkpoint, state)
     seed = int(str(state["chain"])[:8], 16)
     folder = out / "adapter"

@@ -136,19 +136,13 @@ OF_HOOKS = [
 
 OF_JOBS = [
     ("jobs", "INSERT adapter_jobs", 1, "its files are there, its row is not"),
-    ("jobs", "INSERT adapter_job_steps", 1, "it is taken in, and its files are not validated"),
     ("jobs", "UPDATE adapter_job_steps", 1, "they are validated, and that is not written down"),
     ("jobs", "INSERT adapter_job_steps", 2, "it waits to be trained"),
     ("jobs", "INSERT adapter_job_events", 10, "it is trained, past a checkpoint"),
-    ("jobs", "UPDATE adapter_job_steps", 3, "it is trained, and that is not written down"),
     ("jobs", "rename .incoming", 1, "its version comes into place"),
-    ("jobs", "INSERT adapter_job_steps", 4, "its version has a number, and is not evaluated"),
     ("jobs", "UPDATE adapter_job_steps", 5, "it is evaluated, and the verdict is not written down"),
     ("jobs", "UPDATE adapter_versions", 2, "the gate moves it"),
-    ("jobs", "UPDATE adapter_job_steps", 6, "it is a candidate, and the step is not written down"),
     ("jobs", "INSERT server_files", 2, "one result is kept, the other is not"),
-    ("jobs", "UPDATE adapter_job_steps", 7, "its results are kept, and it has not succeeded"),
-    ("jobs", "unlink train.jsonl", 1, "it has succeeded, and is not tidied up"),
 ]
 
 

@@ -1,6 +1,7 @@
 """The gateway with every route that `repertory serve` gives it, adapters and actions included."""
 
 import json
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
@@ -75,6 +76,8 @@ async def whole_surface(start: Start, crm: Crm, folder: Path) -> AsyncIterator[G
             private_hosts=f"{notes.host},{service.host}",
             secrets_file=folder / "secrets.yaml",
             mcp_file=folder / "mcp.yaml",
+            base_model=str(folder / "base"),
+            training_command=f"{sys.executable} -m tests.fakes.trainer",
         )
         async with started as gateway, _with_adapters(gateway, folder) as whole:
             yield whole

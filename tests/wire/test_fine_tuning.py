@@ -122,8 +122,10 @@ async def test_a_job_goes_from_files_to_a_model_whose_name_answers(tuner: Tuner)
     assert events[-1].message.startswith("Created fine-tuning job: ftjob-")
     steps: list[Any] = [one.data for one in reversed(events) if one.type == "metrics"]
     assert [one["step"] for one in steps] == list(range(1, STEPS + 1))
-    names = [one async for one in tuner.jobs.checkpoints.list(made.id, limit=1)]
-    assert names == []  # it saves every fifty steps, and has eight
+    checkpoints = [one async for one in tuner.jobs.checkpoints.list(made.id, limit=1)]
+    assert [one.step_number for one in checkpoints] == [STEPS, STEPS // 2]
+    assert {one.fine_tuned_model_checkpoint for one in checkpoints} == {"tuned@1"}
+    assert checkpoints[0].metrics.valid_loss == steps[-1]["train_loss"]
 
     table = (await tuner.ada.files.content(done.result_files[0])).text
     told = list(csv.DictReader(io.StringIO(table)))
@@ -254,8 +256,10 @@ async def test_a_job_needs_a_known_model_a_file_for_fine_tuning_and_the_scope(tu
     with pytest.raises(openai.BadRequestError) as refused:
         await tuner.jobs.create(model="tuned", training_file=other.id)
     assert refused.value.param == "training_file"
-    with pytest.raises(openai.PermissionDeniedError):
+    with pytest.raises(openai.AuthenticationError):
         await tuner.gateway.openai().fine_tuning.jobs.list()
+    with pytest.raises(openai.PermissionDeniedError):
+        await tuner.gateway.openai(tuner.gateway.secret("cyd", Scope.CHAT)).fine_tuning.jobs.list()
 
 
 async def test_the_base_itself_is_tuned_under_the_name_of_the_suffix(tuner: Tuner, tmp_path: Path) -> None:

@@ -131,6 +131,7 @@ async def test_every_answer_fits_the_document(surface: Surface, tmp_path: Path) 
             await call("POST /v1/embeddings", body)
         await call("GET /v1/files/{file_id}/content", file_id=cited["repertory"]["sources"][0]["document"])
         await _use_uploads(call)
+        await _use_fine_tuning(call, gateway)
         await call("GET /api/personas")
         (approval,) = (await call("GET /api/approvals"))["data"]
         await call("POST /api/approvals/{approval_id}", {"decision": "deny"}, approval_id=approval["id"])
@@ -270,6 +271,22 @@ async def _use_uploads(call: Callable[..., Awaitable[dict[str, Any]]]) -> None:
     await call(f"DELETE {store_path}/files/{{file_id}}", **here, file_id=file)
     await call(f"DELETE {store_path}", **here)
     await call("DELETE /v1/files/{file_id}", file_id=file)
+
+
+async def _use_fine_tuning(call: Callable[..., Awaitable[dict[str, Any]]], gateway: Gateway) -> None:
+    """Ask every address of fine-tuning jobs."""
+    jobs = "/v1/fine_tuning/jobs"
+    row = json.dumps({"messages": [QUESTION, {"role": "assistant", "content": "At nine."}]}).encode()
+    client = gateway.openai(gateway.secret("admin"))
+    file = await client.files.create(file=("talks.jsonl", row), purpose="fine-tune")
+    job = (await call(f"POST {jobs}", {"model": "plain", "training_file": file.id}))["id"]
+    await call(f"GET {jobs}", limit="1")
+    await call(f"GET {jobs}/{{job_id}}", job_id=job)
+    await call(f"GET {jobs}/{{job_id}}/events", job_id=job)
+    await call(f"GET {jobs}/{{job_id}}/checkpoints", job_id=job)
+    await call(f"POST {jobs}/{{job_id}}/pause", job_id=job)
+    await call(f"POST {jobs}/{{job_id}}/resume", job_id=job)
+    await call(f"POST {jobs}/{{job_id}}/cancel", job_id=job)
 
 
 async def test_every_frame_of_a_stream_fits_the_document(surface: Surface) -> None:
