@@ -14,7 +14,6 @@ from adapters import AdapterVersion, Registry
 from adapters.jobs import Job, Jobs, NewJob, Pipeline, Status, Step, Worker
 from adapters.jobs.folder import JobFolders
 from adapters.jobs.lease import Lease
-from adapters.jobs.pipeline import StepPostponed
 from adapters.jobs.store import new_job_id
 from adapters.training.defaults import Wish
 from adapters.version import check_name
@@ -22,7 +21,7 @@ from core.blobs import Blobs
 from core.clock import system_clock
 from core.database import Database
 from core.digest import hash_of_file
-from core.errors import InvalidRequest
+from core.errors import InvalidRequest, RepertoryError
 from server.assembly import surroundings_of, system_prompt_of
 from server.cli.adapter_versions import BY
 from server.cli.persona_actions import read_persona
@@ -145,7 +144,7 @@ class _Following:
             try:
                 if self._worker.step(Step.VALIDATE) is None and self._worker.step(Step.TRAIN) is None:
                     over.wait(_POLL_SECONDS)
-            except StepPostponed as error:
+            except RepertoryError as error:  # a passing failure: the job waits, and this thread must not end
                 over.wait(error.retry_after or _POLL_SECONDS)
 
     def _system_of(self, persona: str) -> str | None:

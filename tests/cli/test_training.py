@@ -2,6 +2,7 @@
 
 import json
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from tests.adapters.datasets.rows import A, S, U, asked, talk, write
 from tests.adapters.tiny import make_base
 from tests.cli.conftest import Run
+from tests.faults.job_stories import JobHouse
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +33,31 @@ def test_a_command_trains_where_no_server_runs_and_the_same_one_makes_no_second_
     assert "<svg" in (job / "curves.html").read_text()
     again = json.loads(run("adapter", "train", str(data), "--name", "coach", "--rank", "4", "--json").out)
     assert again["engine_name"] == "coach@1"
+
+
+def test_a_command_gives_its_job_to_a_worker_that_runs_already_and_follows_it(
+    run: Run, tmp_path: Path, data_dir: Path
+) -> None:
+    data = write(tmp_path, *(asked(f"question {number}", "An answer.") for number in range(4)), name="train.jsonl")
+    assert run("adapter", "list").code == 0  # makes the database
+    make_base(data_dir / "base")
+    house, over = JobHouse(data_dir), threading.Event()
+    assert house.worker.holds_lease()
+
+    def work() -> None:
+        while not over.wait(0.05):
+            house.finish()
+
+    working = threading.Thread(target=work)
+    working.start()
+    try:
+        outcome = run("adapter", "train", str(data), "--name", "coach", "--rank", "4", "--json")
+    finally:
+        over.set()
+        working.join()
+        house.database.close()
+    assert outcome.code == 0, outcome.err
+    assert json.loads(outcome.out)["state"] == "candidate"  # only the other one can evaluate
 
 
 def test_a_fault_in_the_data_ends_a_command_with_its_line(run: Run, tmp_path: Path) -> None:
