@@ -103,7 +103,7 @@ class House:
             worker = EvaluationWorker(self.store, self.registry, comparing, lambda: 1_800_000_000.0)
             async with anyio.create_task_group() as group:
                 group.start_soon(worker.run, self)
-                with anyio.fail_after(90):
+                with anyio.fail_after(280):
                     while (await anyio.to_thread.run_sync(self.store.get, eval_id)).state is EvalState.QUEUED:
                         await anyio.sleep(0.05)
                 group.cancel_scope.cancel()

@@ -53,7 +53,7 @@ def knowing(*models: str) -> Callable[[dict[str, Any]], Reply]:
 async def ended(client: httpx.AsyncClient, eval_id: str) -> dict[str, Any]:
     """Wait until an evaluation is over; return it."""
     told: dict[str, Any] = {"state": "queued"}
-    with anyio.move_on_after(250):
+    with anyio.move_on_after(280):
         while told["state"] == "queued":
             told = (await client.get(f"/api/evals/{eval_id}")).json()
             await anyio.sleep(0.1)
