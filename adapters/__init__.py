@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from adapters.base import BaseModel
     from adapters.inspection import ImportLimits
+    from adapters.record import Transition
     from adapters.refusal import AdapterRefused
     from adapters.registry import Registry
-    from adapters.record import Transition
     from adapters.training.config import TrainingConfig
     from adapters.training.launch import TrainingOrder, run_training
     from adapters.version import AdapterVersion, TransitionRefused, VersionState
@@ -39,7 +39,7 @@ _HOMES = {
     "Registry": "registry",
     "TrainingConfig": "training.config",
     "TrainingOrder": "training.launch",
-    "Transition": "rollout",
+    "Transition": "record",
     "TransitionRefused": "version",
     "VersionState": "version",
     "run_training": "training.launch",
