@@ -43,6 +43,7 @@ class HardStops:
         truncated: most answers that are cut off at their longest.
         repeated: most answers that end in a loop.
         latency: most that the 95th percentile of seconds may be of the control arm's, as a factor.
+        slower: how many seconds slower it must be, too: twice of next to nothing is nothing.
         unsafe: how many answers may be unsafe.
     """
 
@@ -53,6 +54,7 @@ class HardStops:
     truncated: float = 0.10
     repeated: float = 0.05
     latency: float = 2.0
+    slower: float = 0.5
     unsafe: int = 0
 
 

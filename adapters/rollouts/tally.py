@@ -8,6 +8,9 @@ from enum import StrEnum
 
 from adapters.rollouts.plan import Arm, HardStops
 
+_TIMED = 50
+"""Turns of each arm below which a 95th percentile is but the slowest turn or two."""
+
 
 class Fault(StrEnum):
     """What the gateway sees to be wrong with an answer."""
@@ -64,19 +67,24 @@ class Tally:
                 continue
             for fault, most in _most(stops):
                 beyond = arm.share(fault) - control.share(fault)
-                if beyond > most:
+                if beyond > most + _chance(arm, control, fault):
                     return (
                         f"{arm.share(fault):.0%} of the last {len(arm.last)} answers: {_WORDS[fault]}; in the "
                         f"control arm {control.share(fault):.0%}, and at most {most:.0%} more may be"
                     )
-            if len(control.last) >= stops.turns and arm is self.arms[Arm.CANARY]:
-                own, other = arm.p95(), control.p95()
-                if own is not None and other is not None and other > 0 and own > stops.latency * other:
-                    return (
-                        f"the 95th percentile is {own:.2f} s, {own / other:.1f} times that of the control arm, "
-                        f"and at most {stops.latency:g} times may be"
-                    )
-        return None
+        return self._too_slow()
+
+    def _too_slow(self) -> str | None:
+        stops, canary, control = self._stops, self.arms[Arm.CANARY], self.arms[Arm.CONTROL]
+        own, other = canary.p95(), control.p95()
+        if min(len(canary.last), len(control.last)) < max(stops.turns, _TIMED) or own is None or not other:
+            return None
+        if own <= stops.latency * other or own - other <= stops.slower:
+            return None
+        return (
+            f"the 95th percentile is {own:.2f} s, {own / other:.1f} times that of the control arm, and at most "
+            f"{stops.latency:g} times may be"
+        )
 
 
 _WORDS = {
@@ -85,6 +93,13 @@ _WORDS = {
     Fault.TRUNCATED: "were cut off",
     Fault.REPEATED: "ended in a loop",
 }
+
+
+def _chance(arm: ArmTally, control: ArmTally, fault: str) -> float:
+    """Return how far two equal arms differ by chance: two standard errors of the difference of their shares."""
+    mine, others = len(arm.last), len(control.last)
+    pooled = (arm.share(fault) * mine + control.share(fault) * others) / (mine + others)
+    return 2 * math.sqrt(pooled * (1 - pooled) * (1 / mine + (1 / others if others else 0)))
 
 
 def _most(stops: HardStops) -> Sequence[tuple[Fault, float]]:

@@ -20,6 +20,7 @@ class StopsShown(Shape):
     truncated: float
     repeated: float
     latency: float
+    slower: float
     unsafe: int
 
 

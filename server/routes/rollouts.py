@@ -34,6 +34,7 @@ class StopsBody(_Body):
     truncated: float = Field(0.10, ge=0, le=1, description="Most answers that are cut off.")
     repeated: float = Field(0.05, ge=0, le=1, description="Most answers that end in a loop.")
     latency: float = Field(2.0, ge=1, le=100, description="Most that the 95th percentile may be of the control's.")
+    slower: float = Field(0.5, ge=0, le=3600, description="Seconds that it must be slower, too.")
     unsafe: int = Field(0, ge=0, le=1_000, description="Unsafe answers that may be.")
 
 

@@ -177,12 +177,29 @@ def test_a_fault_that_both_versions_have_stops_nothing() -> None:
     assert course.reason_to_stop() is None
 
 
+def test_what_chance_does_to_twenty_answers_stops_nothing() -> None:
+    random = np.random.default_rng(11)
+    for _ in range(20):
+        course = Course(Plan())
+        for number in range(60):
+            for arm in (Arm.CONTROL, Arm.CANARY):
+                fault = Fault.TRUNCATED if random.random() < 0.3 else Fault.NONE
+                course.add_turn(turn(number, arm, fault=fault))
+                assert course.tally.reason_to_stop() is None
+
+
 def test_slow_answers_and_unsafe_ones_stop_a_rollout() -> None:
     slow = Course(Plan())
-    for number in range(20):
+    for number in range(50):
+        assert slow.reason_to_stop() is None
         slow.add_turn(turn(number, Arm.CONTROL, seconds=1.0))
         slow.add_turn(turn(number, Arm.CANARY, seconds=2.5))
     assert "2.5 times" in (slow.reason_to_stop() or "")
+    quick = Course(Plan())
+    for number in range(60):
+        quick.add_turn(turn(number, Arm.CONTROL, seconds=0.02))
+        quick.add_turn(turn(number, Arm.CANARY, seconds=0.06))
+    assert quick.reason_to_stop() is None
     unsafe = Course(Plan(stops=HardStops(unsafe=1)))
     for number in range(2):
         assert unsafe.reason_to_stop() is None

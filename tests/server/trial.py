@@ -123,12 +123,14 @@ async def trial(folder: Path, engine: FakeEngine) -> AsyncIterator[Trial]:
     )
     app = create_app(services, routers=[adapters.router, rollouts.router])
     app.state.registry = registry
-    async with app.router.lifespan_context(app):
-        gateway = Gateway(app, services, engine, FixedReleases(), embedder, [], personas)
-        yield Trial(gateway, engine, plugin, registry, releases, conduct, database)
-    await releases.aclose()
-    await driver.stop()
-    database.close()
+    try:
+        async with app.router.lifespan_context(app):
+            gateway = Gateway(app, services, engine, FixedReleases(), embedder, [], personas)
+            yield Trial(gateway, engine, plugin, registry, releases, conduct, database)
+    finally:
+        await releases.aclose()
+        await driver.stop()
+        database.close()
 
 
 def _now() -> float:
