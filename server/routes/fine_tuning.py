@@ -28,7 +28,7 @@ Part = Annotated[Slice, Depends(slice_of(most=100, usual=20))]
 
 
 @router.post(_JOBS)
-async def create_job(request: Request, services: TheServices, principal: KeyHolder) -> Response:
+async def create_fine_tuning_job(request: Request, services: TheServices, principal: KeyHolder) -> Response:
     """Take a fine-tuning job in; its files are validated and its turn comes later."""
     principal.require(Scope.ADAPTERS)
     body = await read_body(request, JobBody)
@@ -38,7 +38,9 @@ async def create_job(request: Request, services: TheServices, principal: KeyHold
 
 
 @router.get(_JOBS)
-async def list_jobs(request: Request, services: TheServices, principal: KeyHolder, part: Part) -> Response:
+async def list_fine_tuning_jobs(
+    request: Request, services: TheServices, principal: KeyHolder, part: Part
+) -> Response:
     """List the caller's jobs, the newest first."""
     principal.require(Scope.ADAPTERS)
     query = request.query_params.multi_items()
@@ -48,27 +50,27 @@ async def list_jobs(request: Request, services: TheServices, principal: KeyHolde
 
 
 @router.get(_JOBS + "/{job_id}")
-async def get_job(job_id: str, services: TheServices, principal: KeyHolder) -> Response:
+async def get_fine_tuning_job(job_id: str, services: TheServices, principal: KeyHolder) -> Response:
     """Return one of the caller's jobs."""
     return JsonResponse(job_shown(await _job(job_id, services, principal)))
 
 
 @router.post(_JOBS + "/{job_id}/cancel")
-async def cancel_job(job_id: str, services: TheServices, principal: KeyHolder) -> Response:
+async def cancel_fine_tuning_job(job_id: str, services: TheServices, principal: KeyHolder) -> Response:
     """Cancel a job; one that is trained at this moment ends within a second or two."""
     await _job(job_id, services, principal)
     return await _asked(job_id, services, Asked.CANCEL)
 
 
 @router.post(_JOBS + "/{job_id}/pause")
-async def pause_job(job_id: str, services: TheServices, principal: KeyHolder) -> Response:
+async def pause_fine_tuning_job(job_id: str, services: TheServices, principal: KeyHolder) -> Response:
     """Pause a job; others have their turn meanwhile."""
     await _job(job_id, services, principal)
     return await _asked(job_id, services, Asked.PAUSE)
 
 
 @router.post(_JOBS + "/{job_id}/resume")
-async def resume_job(job_id: str, services: TheServices, principal: KeyHolder) -> Response:
+async def resume_fine_tuning_job(job_id: str, services: TheServices, principal: KeyHolder) -> Response:
     """Queue a paused job again; it goes on from its last checkpoint."""
     await _job(job_id, services, principal)
     job = await anyio.to_thread.run_sync(services.tuning.jobs.resume, job_id)
@@ -77,7 +79,9 @@ async def resume_job(job_id: str, services: TheServices, principal: KeyHolder) -
 
 
 @router.get(_JOBS + "/{job_id}/events")
-async def list_events(job_id: str, services: TheServices, principal: KeyHolder, part: Part) -> Response:
+async def list_fine_tuning_events(
+    job_id: str, services: TheServices, principal: KeyHolder, part: Part
+) -> Response:
     """List what has happened to a job, the newest first."""
     await _job(job_id, services, principal)
     page = await anyio.to_thread.run_sync(services.tuning.jobs.events, job_id, part)
@@ -85,7 +89,9 @@ async def list_events(job_id: str, services: TheServices, principal: KeyHolder, 
 
 
 @router.get(_JOBS + "/{job_id}/checkpoints")
-async def list_checkpoints(job_id: str, services: TheServices, principal: KeyHolder, part: Part) -> Response:
+async def list_fine_tuning_checkpoints(
+    job_id: str, services: TheServices, principal: KeyHolder, part: Part
+) -> Response:
     """List the validations of a job, the newest first."""
     job = await _job(job_id, services, principal)
     page = await anyio.to_thread.run_sync(services.tuning.jobs.checkpoints, job_id, part)
