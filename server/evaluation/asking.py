@@ -83,8 +83,9 @@ class Asking:
                 code="likelihood_unavailable",
             )
         found = self._services.personas.get(persona, principal)
-        answering = await version_for(found, principal, self._services.releases, pin, Who(None, "evaluation"))
-        model = answering.engine_name if answering else self._services.engine.base_model
+        who = Who(None, f"weighing-{persona}")  # no rollout is asked: the version is pinned
+        pinned = await version_for(found, principal, self._services.releases, pin, who)
+        model = pinned.engine_name if pinned else self._services.engine.base_model
         told = [await self._likelihood(model, text) for text in texts]
         if len(told) == 1:
             return Answer(value=sum(told[0]) / len(told[0]) if told[0] else None)

@@ -117,7 +117,7 @@ class PersonaLibrary:
 
     def promotes(self, adapter: str) -> bool:
         """Tell whether what passes its gate answers at once: all personas of an adapter must say so."""
-        said = {one.spec.promotion for one in self.personas if one.spec.model.adapter == adapter}
+        said = {one.spec.model.promotion for one in self.personas if one.spec.model.adapter == adapter}
         return said == {"automatic"}
 
     def reload(self) -> bool:

@@ -55,6 +55,10 @@ class ModelPart(_Part):
     base: str | None = Field(None, description="Base model that the persona was made for; checked if given.")
     adapter: Name | None = Field(None, description="Name of a LoRA adapter; without it the base answers.")
     channel: Literal["production"] = Field("production", description="Which release of the adapter to follow.")
+    promotion: Literal["manual", "automatic"] = Field(
+        "manual",
+        description="A version that its gate lets pass: a person approves it, or it answers at once.",
+    )
     sampling: Sampling = Field(default_factory=Sampling, description="Sampling defaults.")
     limits: Limits = Field(default_factory=Limits, description="Ceilings of one answer.")
 
@@ -207,10 +211,6 @@ class PersonaSpec(_Part):
     )
     evaluation: str | None = Field(
         None, max_length=1000, description="Eval file that a new version must pass, as a path in the checkout."
-    )
-    promotion: Literal["manual", "automatic"] = Field(
-        "manual",
-        description="A version that its gate lets pass: a person approves it, or it answers at once.",
     )
     access: Access = Field(default_factory=Access, description="Who may use it.")
     transcripts: Literal["off", "metadata"] | None = Field(

@@ -21,7 +21,7 @@ from tests.server.conftest import text_of
 from tests.server.trial import COACH, Trial, trial
 
 pytestmark = pytest.mark.anyio
-AUTOMATIC = COACH.replace("{adapter: coach}", "{adapter: coach}\npromotion: automatic")
+AUTOMATIC = COACH.replace("{adapter: coach}", "{adapter: coach, promotion: automatic}")
 USERS = [f"user-{number}" for number in range(40)]
 
 
