@@ -48,7 +48,7 @@ def _problems(tmp_path: Path, text: str) -> list[str]:
         ("id: &x a\nname: *x\n", "one.yaml:1: anchors", "write the value out"),
         ("id: [\n", "one.yaml:2: no valid YAML", ""),
         ("- a\n", "one.yaml:1: must be a mapping", "id: my-persona"),
-        ("", "one.yaml:1: the file is empty", "instructions"),
+        ("", "one.yaml:1: the file is empty", "write its fields"),
         (PLAIN + "description: !!python/object:os.system x\n", "one.yaml:4: no valid YAML", ""),
         (PLAIN + "actions:\n  - document: none.yaml\n", "one.yaml:4: actions: ", "none.yaml"),
         (
