@@ -9,11 +9,13 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-
-from langchain_text_splitters import Language, RecursiveCharacterTextSplitter
+from typing import TYPE_CHECKING
 
 from retrieval.parsing import Page
 from retrieval.records import title_path
+
+if TYPE_CHECKING:
+    from langchain_text_splitters import RecursiveCharacterTextSplitter
 
 SPLITTER_VERSION = "1"
 """Part of a document's content hash: raising it splits every document anew at the next sync."""
@@ -183,9 +185,12 @@ def _earlier(text: str, first: int, start: int, cut: Cut) -> int:
 
 
 @lru_cache(64)
-def _splitter(language: str, cut: Cut) -> RecursiveCharacterTextSplitter:
+def _splitter(language: str, cut: Cut) -> "RecursiveCharacterTextSplitter":
     # With the separators kept and nothing stripped, the parts joined are the text: ranges stay exact. Prose ends
     # with its separator (a full stop), a definition begins with it (`class`).
+    # Only now: with what it imports it is 20 MB of the server's memory, and most starts split nothing.
+    from langchain_text_splitters import Language, RecursiveCharacterTextSplitter
+
     own = RecursiveCharacterTextSplitter.get_separators_for_language(Language(language)) if language else None
     return RecursiveCharacterTextSplitter(
         separators=own or _SEPARATORS,
