@@ -181,6 +181,7 @@ class Pipeline:
             )
             run_training(order, told, lambda: halted() or self._unwanted(job, holder))
         record = self._record(job)
+        told.fill(record)
         outcome = {"seconds": record["seconds"], "engine": engine, "kept_step": record["kept_step"]}
         tokens = record["trained_tokens"]
         return self.jobs.end(job, Step.TRAIN, holder, outcome, trained_tokens=tokens, estimated_finish=None)

@@ -1,6 +1,8 @@
 """What a trainer tells, as events of its job. Each is told once: after a resumption the trainer repeats itself."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
 from adapters.jobs.job import Job, JobEvent, Step
 from adapters.jobs.store import Jobs
@@ -26,7 +28,7 @@ class Told:
             LeaseLost: the job is another worker's.
         """
         if isinstance(event, trainer.Step):
-            left = self._jobs.now() + event.seconds_left
+            left = self._jobs.now() + (event.seconds_left or 0.0)
             self._jobs.note(self._job, self._holder, [_of_step(event)], estimated_finish=left)
             if event.step > self._seen and not self._further:
                 self._further = True
@@ -36,12 +38,35 @@ class Told:
         elif isinstance(event, trainer.Note):
             self._jobs.note(self._job, self._holder, [JobEvent(f"note-{event.message}", event.message)])
 
+    def fill(self, record: Mapping[str, Any]) -> None:
+        """Tell what was lost: steps that the trainer told while nobody wrote them down.
+
+        Its last checkpoint may stand behind them, so that it does not tell them again.
+
+        Raises:
+            LeaseLost: the job is another worker's.
+        """
+        curves, total = record["curves"], int(record["steps"])
+        right = {int(step): value for step, value in curves["accuracy"]}
+        told = [
+            _of_step(trainer.Step(int(step), total, loss, None, None, accuracy=right.get(int(step))))
+            for step, loss in curves["loss"]
+        ]
+        validations = zip(curves["validation_loss"], curves["validation_accuracy"], strict=False)
+        exact = {int(step): value for step, value in curves["validation_exact"]}
+        for (step, loss), (_, accuracy) in validations:
+            kept = int(step) == record["kept_step"]
+            told.append(
+                _of_validation(trainer.Validation(int(step), loss, accuracy, exact.get(int(step), 0.0), best=kept))
+            )
+        self._jobs.note(self._job, self._holder, told)
+
 
 def _of_step(event: trainer.Step) -> JobEvent:
     data = {
         "step": event.step,
         "total_steps": event.total,
-        "train_loss": event.loss,
+        "train_loss": round(event.loss, 5),
         "train_mean_token_accuracy": event.accuracy,
         "learning_rate": event.rate,
         "seconds_left": event.seconds_left,

@@ -24,8 +24,8 @@ class Step:
     step: int
     total: int
     loss: float
-    rate: float
-    seconds_left: float
+    rate: float | None
+    seconds_left: float | None
     gradient: float | None = None
     accuracy: float | None = None
 

@@ -167,9 +167,9 @@ class _Shown:
                 continue
             self._seen.add(told.id)
             if event.type == "metrics":
-                loss, rate = float(str(event.data["train_loss"])), float(str(event.data["seconds_left"]))
+                loss, left = float(str(event.data["train_loss"])), event.data["seconds_left"]
                 done, total = int(str(event.data["step"])), int(str(event.data["total_steps"]))
-                pace = f"{rate / (total - done):.1f} s a step" if done < total else ""
+                pace = f"{float(str(left)) / (total - done):.1f} s a step" if left and done < total else ""
                 description = f"Training, loss {loss:.3f}"
                 self._bar.update(self._task, description=description, completed=done, total=total, rate=pace)
             else:

@@ -25,6 +25,7 @@ from core.errors import RepertoryError
 from tests.adapters.tiny import adapter_config, adapter_tensors, make_adapter
 
 STEPS = 8
+VALIDATED = (4, 8)
 _CHECKPOINT = "checkpoint.json"
 _PAUSE = "FAKE_TRAINER_SECONDS"
 _DIES_AT = "FAKE_TRAINER_DIES_AT"
@@ -65,7 +66,7 @@ def _train(prepared: Prepared, reporter: Reporter, save_every: int, engine: str)
         digest, loss = _next(str(state["chain"]), step, prepared.train.sha256)
         state = {"step": step, "chain": digest, "losses": [*state["losses"], [step, loss]]}
         reporter.tell(Step(step, STEPS, loss, 1e-3, float(STEPS - step), None, 1 - loss))
-        if prepared.valid is not None and step in (STEPS // 2, STEPS):
+        if prepared.valid is not None and step in VALIDATED:
             reporter.tell(Validation(step, loss, 1 - loss, 1 - loss, best=True))
         if step % save_every == 0:
             write_json(checkpoint, state)
@@ -105,8 +106,8 @@ def _record(prepared: Prepared, losses: list[list[float]], engine: str) -> dict[
         "curves": {
             "loss": losses,
             "accuracy": accuracy,
-            "validation_loss": losses[1::2] if prepared.valid else [],
-            "validation_accuracy": accuracy[1::2] if prepared.valid else [],
+            "validation_loss": [one for one in losses if one[0] in VALIDATED] if prepared.valid else [],
+            "validation_accuracy": [one for one in accuracy if one[0] in VALIDATED] if prepared.valid else [],
             "validation_exact": [],
         },
         "steps": STEPS,

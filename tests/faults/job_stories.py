@@ -126,6 +126,6 @@ def _check_results(house: JobHouse, job: Job) -> None:
     curve = losses(hash_of_file(house.data()))
     table = house.files.blobs.path(kept[0].sha256).read_text()
     assert [float(row["train_loss"]) for row in csv.DictReader(io.StringIO(table))] == curve
-    told = house.jobs.all_events(job.id, "metrics")
+    told = sorted(house.jobs.all_events(job.id, "metrics"), key=lambda one: int(str(one.event.data["step"])))
     assert [one.event.data["step"] for one in told] == list(range(1, STEPS + 1))
     assert [one.event.data["train_loss"] for one in told] == curve
