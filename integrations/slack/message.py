@@ -9,6 +9,8 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
+import anyio
+
 from integrations.slack.mrkdwn import harmless, mrkdwn
 from integrations.slack.question import Place
 from integrations.slack.splitting import parts
@@ -72,7 +74,8 @@ class Streamed:
         if not chunks:
             return
         if self._ts is None:
-            await self._begin(chunks)
+            with anyio.CancelScope(shield=True):  # a message that is there is also noted
+                await self._begin(chunks)
             return
         body = {"channel": self._place.channel, "ts": self._ts, "chunks": chunks}
         try:
@@ -176,8 +179,9 @@ class Edited:
         if self._ts is not None:
             await self._workspace.call("chat.update", body | {"ts": self._ts})
         else:
-            self._ts = await post(self._workspace, body | {"thread_ts": self._place.thread}, self._lost)
-            await self._posted(self._ts)
+            with anyio.CancelScope(shield=True):
+                self._ts = await post(self._workspace, body | {"thread_ts": self._place.thread}, self._lost)
+                await self._posted(self._ts)
         self._shown_at = time.monotonic()
 
 
