@@ -123,7 +123,7 @@ async def _context(
         )
     conversation, user = conversation_of(asked, persona, principal), asked.safety_identifier or asked.user
     who = Who(f"{principal.id}|{user}" if user else None, conversation)
-    answering = await version_for(persona, principal, services.releases, pin or named, who)
+    answering = await version_for(persona, principal, services.releases, named if pin is None else pin, who)
     version = answering.engine_name if answering else None
     limits, settings = persona.spec.model.limits, services.settings
     keep, steps = services.transcripts.keeps(persona.spec.transcripts), Steps()
