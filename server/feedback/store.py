@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, delete, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, delete, or_, select
 from sqlalchemy.dialects.sqlite import insert
 
 from core.callbacks import nothing
@@ -61,6 +61,8 @@ class FeedbackStore:
     def add(self, turn: Transcript, opinion: Opinion) -> dict[str, object]:
         """Keep an opinion; a later one of the same person on the same answer takes its place.
 
+        One that says the same without a reason leaves the reason that was given before.
+
         Args:
             turn: the turn that gave the answer.
             opinion: what is said of it.
@@ -79,8 +81,11 @@ class FeedbackStore:
             "sources": list(turn.sources),
         }
         statement = insert(opinions).values(about | said)
+        new = statement.excluded
+        same = and_(opinions.c.rating == new.rating, new.reason.is_(None))
+        changed = said | {"reason": case((same, opinions.c.reason), else_=new.reason)}
         with self._database.write() as connection:
-            connection.execute(statement.on_conflict_do_update(index_elements=["answer", "by"], set_=said))
+            connection.execute(statement.on_conflict_do_update(index_elements=["answer", "by"], set_=changed))
             row = connection.execute(
                 select(*_COLUMNS).where(opinions.c.answer == turn.id, opinions.c.by == (opinion.by or ""))
             ).one()

@@ -71,7 +71,7 @@ def slack() -> Iterator[FakeSlack]:
 
 @pytest.fixture
 def gateway(start: Start) -> Iterator[Gateway]:
-    with serving(start({"guide": GUIDE})) as served:
+    with serving(start({"guide": GUIDE}, stall_seconds=60)) as served:
         yield served
 
 
