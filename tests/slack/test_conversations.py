@@ -83,6 +83,7 @@ async def test_a_question_deleted_in_mid_answer_is_answered_no_further(world: Wo
     world.engine.will(Reply("At nine o'clock in the morning", hangs_after=3))
     ts = world.slack.say(f"{ME} When does the library open?")
     await until(lambda: world.slack.answers(GENERAL, ts))
+    await until(world.engine.hanging.is_set)  # the message is there before the engine is asked
     world.slack.erase(ts)
     await until(lambda: world.slack.answers(GENERAL, ts) == [])
     await until(world.engine.aborted.is_set)
