@@ -95,7 +95,7 @@ class FakeSlack:
 
     def thread(self, channel: str, ts: str) -> list[Answer]:
         """Return a message and its replies."""
-        found = [one for one in self.messages.values() if one["channel"] == channel]
+        found = [one for one in list(self.messages.values()) if one["channel"] == channel]
         return sorted(
             (one for one in found if ts in (one["ts"], one.get("thread_ts"))), key=lambda one: str(one["ts"])
         )

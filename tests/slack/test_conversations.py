@@ -104,8 +104,8 @@ async def test_an_edited_question_is_answered_anew_in_the_same_message(world: Wo
 async def test_a_command_begins_a_thread_with_the_question(world: World) -> None:
     world.engine.will("At nine.")
     world.slack.command("When does the library open?")
-    await until(lambda: any("asks: When" in one.get("text", "") for one in world.slack.messages.values()))
-    [root] = [one for one in world.slack.messages.values() if "asks: When" in one.get("text", "")]
+    await until(lambda: any("asks: When" in one.get("text", "") for one in list(world.slack.messages.values())))
+    [root] = [one for one in list(world.slack.messages.values()) if "asks: When" in one.get("text", "")]
     assert root["text"] == f"<@{MIRA}> asks: When does the library open?"
     assert (await _answered(world, root["ts"], count=2))[1] == "At nine."
 
