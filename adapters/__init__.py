@@ -4,8 +4,9 @@ What is handed on here is loaded when it is first asked for: the trainer, the ch
 processes of their own that need no database.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from core.on_demand import on_demand
 
 if TYPE_CHECKING:
     from adapters.base import BaseModel
@@ -45,9 +46,4 @@ _HOMES = {
     "run_training": "training.launch",
 }
 
-
-def __getattr__(name: str) -> object:
-    """Load one of the names above."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = on_demand(__name__, _HOMES)

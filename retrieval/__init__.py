@@ -4,8 +4,9 @@ A name is imported when it is first asked for: the small processes that start fr
 that is parsed, must not load SQLAlchemy and LangChain to read a PDF.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from core.on_demand import on_demand
 
 if TYPE_CHECKING:
     from retrieval.built_index import IndexSizes
@@ -63,7 +64,4 @@ _ELSEWHERE = {
 """Name → module; those that are not here are records."""
 
 
-def __getattr__(name: str) -> object:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_ELSEWHERE.get(name, 'records')}"), name)
+__getattr__ = on_demand(__name__, {name: _ELSEWHERE.get(name, "records") for name in __all__})

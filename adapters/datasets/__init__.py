@@ -3,8 +3,9 @@
 What is handed on here is loaded when it is first asked for, as in `adapters` itself.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from core.on_demand import on_demand
 
 if TYPE_CHECKING:
     from adapters.datasets.example import Example, JsonValue, Message
@@ -50,9 +51,4 @@ _HOMES = {
     "read_dataset": "reading",
 }
 
-
-def __getattr__(name: str) -> object:
-    """Load one of the names above."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = on_demand(__name__, _HOMES)

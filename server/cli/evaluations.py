@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from adapters.datasets import Datasets, Reference
 from adapters.evaluation import EvalSpec, gather, inlined, read_spec
 from core.clock import system_clock
 from core.errors import InvalidRequest, Unavailable, UpstreamFailed
 from server.cli.gateway import read
+from server.cli.progress_bar import bar_with_rate
 from server.cli.session import Session
 
 _PAUSE = 0.5
@@ -81,14 +80,7 @@ def follow(session: Session, begun: Eval) -> Eval:
         UpstreamFailed: it has no result.
     """
     gateway, pause, found = session.gateway(), _PAUSE, begun
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    )
+    bar = bar_with_rate()
     with bar:
         task = bar.add_task(begun.id, total=begun.total, completed=begun.done, rate="")
         while found.state in _OPEN:

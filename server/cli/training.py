@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress, TaskID
 
 from adapters import AdapterVersion, Registry
 from adapters.jobs import Job, Jobs, NewJob, Pipeline, Status, Step, Worker
@@ -25,6 +24,7 @@ from core.errors import InvalidRequest, RepertoryError
 from server.assembly import surroundings_of, system_prompt_of
 from server.cli.adapter_versions import BY
 from server.cli.persona_actions import read_persona
+from server.cli.progress_bar import bar_with_rate
 from server.cli.session import Session
 from server.files.store import Files
 from server.fine_tuning.tuning import publish
@@ -116,14 +116,7 @@ class _Following:
         """Show how far the job is, and work on it where nobody else does."""
         over = threading.Event()
         working = threading.Thread(target=self._work, args=(over,))
-        bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-        )
+        bar = bar_with_rate()
         with bar:
             shown = _Shown(bar, bar.add_task("Validating the files", total=None, rate=""))
             working.start()

@@ -17,7 +17,6 @@ from adapters.jobs import Job, Jobs, NewJob, Pipeline, Step, Surroundings, Worke
 from adapters.jobs.lease import Lease
 from adapters.jobs.store import new_job_id
 from adapters.registry import Registry
-from adapters.verdict import Evaluate
 from core.errors import InvalidRequest, RepertoryError
 from server.files.file import TRAINING, StoredFile
 from server.files.store import Files
@@ -45,7 +44,7 @@ class FineTuning:
     Args:
         jobs: the table.
         files: what was uploaded.
-        around: what the steps work with; the engine and the evaluation are attached later.
+        around: what the steps work with; the engine is attached later.
         lease: the right to work on jobs.
         drained: whether the engine rests while a training runs.
     """
@@ -55,18 +54,14 @@ class FineTuning:
         self._files = files
         self._drained = drained
         self._around = replace(around, engine=self._beside_engine, publish=self._publish)
-        self._lease = lease
         self._engine: Resting | None = None
         self._worker = Worker(Pipeline(jobs, self._around), lease)
         self._wake = anyio.Event()
         self._closing = False
 
-    def attach(self, engine: Resting | None = None, evaluate: Evaluate | None = None) -> None:
-        """Tell which engine shares the machine, and what judges a version; call it before `run`."""
+    def attach(self, engine: Resting | None) -> None:
+        """Tell which engine shares the machine; call it before `run`."""
         self._engine = engine
-        if evaluate is not None:
-            self._around = replace(self._around, evaluate=evaluate)
-            self._worker = Worker(Pipeline(self.jobs, self._around), self._lease)
 
     @property
     def registry(self) -> Registry:

@@ -13,6 +13,7 @@ from actions.tables import metadata
 from core.database import Database
 from core.ids import ConversationId, PersonaId, PrincipalId
 from core.principal import Principal, Scope
+from tests.actions.moved_clock import MovedClock
 from tests.engine.server import ROOT
 
 WHO, PERSONA, TALK = PrincipalId("key:ada"), PersonaId("plain"), ConversationId("talk")
@@ -23,22 +24,13 @@ COMMANDS = ("server/cli/", "server/diagnosis/")
 """Commands that a person starts tell dates and ages of files."""
 
 
-class Wall:
-    """A clock that a test moves."""
-
-    now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
+@pytest.fixture
+def wall() -> MovedClock:
+    return MovedClock()
 
 
 @pytest.fixture
-def wall() -> Wall:
-    return Wall()
-
-
-@pytest.fixture
-def approvals(tmp_path: Path, wall: Wall) -> Iterator[Approvals]:
+def approvals(tmp_path: Path, wall: MovedClock) -> Iterator[Approvals]:
     database = Database(tmp_path / "repertory.db")
     metadata.create_all(database.engine)
     yield Approvals(database, wall)
@@ -49,7 +41,7 @@ def _ask(approvals: Approvals, amount: int) -> str:
     return approvals.request(WHO, PERSONA, TALK, "pay", {"amount": amount}, f"POST /pay/{amount}").id
 
 
-def test_a_jump_ahead_during_a_call_does_not_lose_its_result(approvals: Approvals, wall: Wall) -> None:
+def test_a_jump_ahead_during_a_call_does_not_lose_its_result(approvals: Approvals, wall: MovedClock) -> None:
     call = _ask(approvals, 1)
     approvals.decide(call, Decision.APPROVE, DECIDER)
     assert approvals.claim(call)
@@ -61,7 +53,9 @@ def test_a_jump_ahead_during_a_call_does_not_lose_its_result(approvals: Approval
     assert not approvals.claim(call)
 
 
-def test_a_jump_ahead_lets_approvals_expire_and_none_of_them_is_sent(approvals: Approvals, wall: Wall) -> None:
+def test_a_jump_ahead_lets_approvals_expire_and_none_of_them_is_sent(
+    approvals: Approvals, wall: MovedClock
+) -> None:
     call = _ask(approvals, 1)
     approvals.decide(call, Decision.APPROVE, DECIDER)
     wall.now += 2 * DAY
@@ -71,7 +65,7 @@ def test_a_jump_ahead_lets_approvals_expire_and_none_of_them_is_sent(approvals: 
     assert not approvals.claim(call)
 
 
-def test_a_jump_back_does_not_make_an_old_decision_the_newest(approvals: Approvals, wall: Wall) -> None:
+def test_a_jump_back_does_not_make_an_old_decision_the_newest(approvals: Approvals, wall: MovedClock) -> None:
     old = _ask(approvals, 1)
     approvals.decide(old, Decision.DENY, DECIDER)
     wall.now -= 2 * DAY

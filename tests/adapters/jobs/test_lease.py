@@ -12,20 +12,12 @@ from adapters.jobs.lease import SECONDS, Lease, LeaseLost, new_holder
 from adapters.jobs.tables import metadata
 from core.database import Database
 from server.settings import ROOT
-
-
-class Wall:
-    """A clock that a test moves."""
-
-    now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.actions.moved_clock import MovedClock
 
 
 @pytest.fixture
-def wall() -> Wall:
-    return Wall()
+def wall() -> MovedClock:
+    return MovedClock()
 
 
 @pytest.fixture
@@ -36,7 +28,7 @@ def store(tmp_path: Path) -> Iterator[Database]:
     database.close()
 
 
-def test_one_worker_at_a_time_has_the_lease_however_the_clock_jumps(store: Database, wall: Wall) -> None:
+def test_one_worker_at_a_time_has_the_lease_however_the_clock_jumps(store: Database, wall: MovedClock) -> None:
     first, second = Lease(store, wall), Lease(store, wall)
     assert first.take()
     assert not second.take()
@@ -50,14 +42,16 @@ def test_one_worker_at_a_time_has_the_lease_however_the_clock_jumps(store: Datab
     assert second.take()
 
 
-def test_a_worker_that_has_died_is_followed_at_once(store: Database, wall: Wall) -> None:
+def test_a_worker_that_has_died_is_followed_at_once(store: Database, wall: MovedClock) -> None:
     code = "from adapters.jobs.lease import new_holder; print(new_holder())"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert Lease(store, wall, done.stdout.strip()).take()
     assert Lease(store, wall).take()
 
 
-def test_a_worker_of_another_machine_is_followed_after_a_minute_of_silence(store: Database, wall: Wall) -> None:
+def test_a_worker_of_another_machine_is_followed_after_a_minute_of_silence(
+    store: Database, wall: MovedClock
+) -> None:
     machine = new_holder().rpartition("/")[0].replace("pid:", "elsewhere:")
     assert Lease(store, wall, f"{machine}/1").take()
     here = Lease(store, wall)
@@ -66,7 +60,7 @@ def test_a_worker_of_another_machine_is_followed_after_a_minute_of_silence(store
     assert here.take()
 
 
-def test_a_worker_that_lost_its_job_writes_nothing_more(store: Database, wall: Wall) -> None:
+def test_a_worker_that_lost_its_job_writes_nothing_more(store: Database, wall: MovedClock) -> None:
     jobs = Jobs(store, wall)
     job = jobs.add(NewJob("key:ada", "base", "coach", "file-1"), "digest")
     held = jobs.claim(Step.VALIDATE, "one")
