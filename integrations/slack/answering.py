@@ -64,16 +64,17 @@ class Answering:
         if looks:
             await outlet.task(blocks.task("documents", _LOOKING, "in_progress"))
         reading = Reading(outlet, looks=looks)
-        try:
-            async with aclosing(self._frames(asked, self._people.key(place.app, question.user))) as frames:
-                async for frame in frames:
-                    await reading.take(frame)
-        except RepertoryError as error:
-            logger.warning("a question in %s was not answered: %s", place.channel, error.code)
-            told = failure(error, persona.name)
-            await reading.broken(f"\n\n_{told}_" if reading.said else told)
-        ticket = Ticket(reading.answer, persona.id, question.user, place.thread)
-        await outlet.end(reading.under(ticket, persona))
+        async with outlet.keeping_up():
+            try:
+                async with aclosing(self._frames(asked, self._people.key(place.app, question.user))) as frames:
+                    async for frame in frames:
+                        await reading.take(frame)
+            except RepertoryError as error:
+                logger.warning("a question in %s was not answered: %s", place.channel, error.code)
+                told = failure(error, persona.name)
+                await reading.broken(f"\n\n_{told}_" if reading.said else told)
+            ticket = Ticket(reading.answer, persona.id, question.user, place.thread)
+            await outlet.end(reading.under(ticket, persona))
 
     async def _frames(self, asked: Asked, key: SecretStr) -> AsyncGenerator[Json, None]:
         """Yield the answer's frames; a server that is away for a moment is asked again before it has begun."""

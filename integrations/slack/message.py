@@ -161,12 +161,13 @@ class Edited:
         self._lost = lost
         self._ts = ts
         self._text = ""
+        self._shown = ""
         self._shown_at = -self.pause
 
     async def add(self, text: str, tasks: Blocks) -> None:
         """Edit the text in, at most so often as Slack likes it."""
         self._text += text
-        if self._text.strip() and time.monotonic() - self._shown_at >= self.pause:
+        if self._text.strip() and self._text != self._shown and time.monotonic() - self._shown_at >= self.pause:
             await self._show(())
 
     async def end(self, text: str, tasks: Blocks, blocks: Blocks) -> None:
@@ -182,7 +183,7 @@ class Edited:
             with anyio.CancelScope(shield=True):
                 self._ts = await post(self._workspace, body | {"thread_ts": self._place.thread}, self._lost)
                 await self._posted(self._ts)
-        self._shown_at = time.monotonic()
+        self._shown, self._shown_at = self._text, time.monotonic()
 
 
 UNREACHABLE = frozenset(

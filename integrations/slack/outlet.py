@@ -1,8 +1,11 @@
 """Where an answer goes while it comes: as many messages as its length needs, each written in few calls."""
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
+from core.errors import RepertoryError
 from integrations.slack.message import Blocks, Growing
 from integrations.slack.splitting import cut, open_code
 from integrations.slack.workspace import Answer
@@ -28,22 +31,55 @@ class Outlet:
         self._length = 0
         self._in_code = False
         self._sent_at = -pause
+        self._calling = asyncio.Lock()
+        self._failed: RepertoryError | None = None
+
+    @asynccontextmanager
+    async def keeping_up(self) -> AsyncIterator[None]:
+        """Meanwhile, send what waits for the pause to pass, even if the answer falls silent."""
+        timer = asyncio.create_task(self._keep_up())
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     async def write(self, text: str) -> None:
         """Take a piece of the answer."""
-        self._buffer += text
-        if len(self._buffer) >= _PIECE or time.monotonic() - self._sent_at >= self._pause:
-            await self._flush()
+        async with self._call():
+            self._buffer += text
+            if len(self._buffer) >= _PIECE or time.monotonic() - self._sent_at >= self._pause:
+                await self._flush()
 
     async def task(self, task: Answer) -> None:
         """Show what a task has come to."""
-        self._tasks.append(task)
-        await self._flush()
+        async with self._call():
+            self._tasks.append(task)
+            await self._flush()
 
     async def end(self, blocks: Blocks) -> None:
         """Send the rest, and put blocks under the last message."""
-        await self._fill()
-        await self._message.end(self._take(len(self._buffer)), self._taken_tasks(), blocks)
+        async with self._call():
+            await self._fill()
+            await self._message.end(self._take(len(self._buffer)), self._taken_tasks(), blocks)
+
+    @asynccontextmanager
+    async def _call(self) -> AsyncIterator[None]:
+        """Wait for the timer's call; what that could not send fails here, where somebody hears of it."""
+        async with self._calling:
+            if self._failed is not None:
+                raise self._failed
+            yield
+
+    async def _keep_up(self) -> None:
+        while True:
+            await asyncio.sleep(self._pause)
+            async with self._calling:
+                try:
+                    await self._flush()
+                    await self._message.add("", ())  # a message that is edited waits longer than this
+                except RepertoryError as error:
+                    self._failed = error
+                    return
 
     async def _flush(self) -> None:
         await self._fill()
