@@ -1,4 +1,4 @@
-"""`make bench`: run the comparisons, print them, and put them into docs/performance.md and docs/retrieval.md."""
+"""`make bench`: run the comparisons, print them, and put them into the reports under docs/."""
 
 import argparse
 from contextlib import ExitStack
@@ -23,8 +23,9 @@ from benchmarks import (
     words,
 )
 from benchmarks.calling import comparison as calling
+from benchmarks.lifecycle import comparison as lifecycle
 from benchmarks.machine import describe
-from benchmarks.report import RETRIEVAL, Report, with_section
+from benchmarks.report import PERFORMANCE, Report, with_section
 from benchmarks.section import Bench, Section
 
 _DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -45,6 +46,7 @@ SECTIONS: tuple[Section, ...] = (
     words.SECTION,
     embedding.SECTION,
     intake.SECTION,
+    *lifecycle.SECTIONS,
 )
 """In the order of the reports."""
 
@@ -55,7 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks", description="Run comparisons and write the report.")
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(known)}; none: all")
     parser.add_argument("--quick", action="store_true", help="a few rounds for a trial; writes nothing")
-    parser.add_argument("--data", type=Path, metavar="FOLDER", help="sets with judgements, for docs/retrieval.md")
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="sets with judgements or to learn from")
     arguments = parser.parse_args()
     if unknown := set(arguments.sections) - set(known):
         parser.error(f"no such section: {', '.join(sorted(unknown))}")
@@ -70,7 +72,7 @@ def main() -> None:
 
 def _possible(bench: Bench) -> list[str]:
     """Return the sections that need no data, and those that do where there is some."""
-    return [section.name for section in SECTIONS if bench.data or section.report != RETRIEVAL]
+    return [section.name for section in SECTIONS if bench.data or section.report == PERFORMANCE]
 
 
 def _write(report: Report, name: str, lines: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""The reports, docs/performance.md and docs/retrieval.md: one section a benchmark, each with its machine and date.
+"""The reports, files under docs/: one section a benchmark, each with its machine and date.
 
 A section stands between its mark and the next one, so that a run replaces its own and leaves the others as
 they are. Knows text, never what is measured.
@@ -15,11 +15,11 @@ class Report:
 
     Attributes:
         name: of the file under docs/.
-        introduction: what stands above the sections.
+        introduction: what stands above the sections; None: what stands there already.
     """
 
     name: str
-    introduction: str
+    introduction: str | None
 
 
 _PERFORMANCE = """\
@@ -36,6 +36,7 @@ judgements, which is not part of this repository; each section alone by its name
 """
 PERFORMANCE = Report("performance.md", _PERFORMANCE)
 RETRIEVAL = Report("retrieval.md", _RETRIEVAL)
+FINE_TUNING = Report("fine-tuning.md", None)
 _MARK = re.compile(r"^<!-- section: ([a-z0-9-]+) -->\n", re.MULTILINE)
 
 
@@ -45,7 +46,7 @@ def verdict(reached: bool) -> str:
 
 
 def with_section(
-    report: str, name: str, lines: Sequence[str], order: Sequence[str], introduction: str = _PERFORMANCE
+    report: str, name: str, lines: Sequence[str], order: Sequence[str], introduction: str | None = _PERFORMANCE
 ) -> str:
     """Return the report with one section put in or replaced.
 
@@ -54,8 +55,10 @@ def with_section(
         name: of the section.
         lines: its Markdown, heading included.
         order: the names of all sections; one that is not in it goes out of the report.
-        introduction: what stands above the sections.
+        introduction: what stands above the sections; None: what stands there already.
     """
+    if introduction is None:
+        introduction = _MARK.split(report)[0].rstrip("\n") + "\n"
     texts = sections_of(report) | {name: "\n".join(lines).strip() + "\n"}
     parts = [f"<!-- section: {one} -->\n{texts[one]}" for one in order if one in texts]
     return "\n".join([introduction, *parts])

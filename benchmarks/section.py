@@ -31,7 +31,7 @@ class Bench:
 
     Attributes:
         quick: whether this is a trial: few rounds, and nothing is written.
-        data: the folder of sets with judgements, if one was named.
+        data: the folder of sets with judgements or to learn from, if one was named.
     """
 
     def __init__(self, stack: ExitStack, *, quick: bool, data: Path | None = None) -> None:
@@ -41,9 +41,11 @@ class Bench:
         self._served: Served | None = None
 
     def sets(self) -> Path:
-        """Return the folder of sets with judgements; end the program where none was named."""
+        """Return that folder; end the program where none was named."""
         if self.data is None:
-            raise SystemExit("This section needs `--data FOLDER`: a folder of sets with judgements.")
+            raise SystemExit(
+                "This section needs `--data FOLDER`: a folder of sets with judgements, or to learn from."
+            )
         return self.data
 
     def served(self) -> Served:

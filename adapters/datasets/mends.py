@@ -42,6 +42,7 @@ MENDS: Mapping[str, str] = {
     # tools
     "tools_invalid": "Write the tool as the API takes it, with a JSON Schema under `parameters`.",
     "tool_calls_invalid": "Write the call as the API answers it.",
+    "tool_call_without_id": "Give it an id. Where no result follows, it is learnt all the same.",
     "unknown_tool": "Add the tool to `tools`, or call one that is there.",
     "arguments_not_json": "Write the arguments as a text that holds a JSON object.",
     "arguments_do_not_fit": "Make the arguments fit the tool's schema.",

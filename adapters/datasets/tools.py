@@ -76,9 +76,12 @@ def _call(row: Row, where: str, value: JsonValue, schemas: Schemas) -> ToolCall 
         row.error(where, "tool_calls_invalid", 'A call is {"id", "type": "function", "function": {…}}.')
         return None
     identity, name, arguments = value.get("id"), function.get("name"), function.get("arguments", "{}")
-    if not isinstance(identity, str) or not isinstance(name, str):
-        row.error(where, "tool_calls_invalid", "A call needs an `id` and a function `name`.")
+    if not isinstance(identity, str | None) or not isinstance(name, str):
+        row.error(where, "tool_calls_invalid", "A call needs a function `name`, and its `id` is a text.")
         return None
+    if identity is None:
+        row.warn(where, "tool_call_without_id", "The call has no `id`, so that no result can name it.")
+        identity = where  # any text that no other call of the example has
     if name not in schemas:
         row.error(f"{where}.function.name", "unknown_tool", f"The example has no tool {name[:64]!r} in `tools`.")
     parsed = _arguments(row, f"{where}.function.arguments", arguments, schemas.get(name, {}))

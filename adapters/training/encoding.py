@@ -3,7 +3,7 @@
 Owns the checks that a wrong mask cannot pass: the end of each turn is learnt, and nothing is cut away.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Protocol
@@ -24,6 +24,10 @@ class Tokenizer(Protocol):
         self, conversation: list[dict[str, object]], **options: object
     ) -> dict[str, list[int]]:
         """Render and tokenize."""
+        ...
+
+    def decode(self, token_ids: list[int]) -> str:
+        """Return the text of tokens."""
         ...
 
 
@@ -55,9 +59,11 @@ def encode(
     """Encode every example.
 
     Raises:
-        TrainingDataUnfit: an example is longer than `max_length`, or the template's marks are wrong.
+        TrainingDataUnfit: an example is longer than `max_length`, the template's marks are wrong, or it
+            leaves out the calls that examples make.
     """
-    _check_marks(tokenizer, template)
+    examples = list(examples)
+    _check_template(examples, tokenizer, template)
     return [_encode(example, tokenizer, template, max_length) for example in examples]
 
 
@@ -67,9 +73,10 @@ def encode_pairs(
     """Encode every pair.
 
     Raises:
-        TrainingDataUnfit: an answer makes its example longer than `max_length`, or the template's marks are wrong.
+        TrainingDataUnfit: as of `encode`.
     """
-    _check_marks(tokenizer, template)
+    examples = list(examples)
+    _check_template(examples, tokenizer, template)
     return [_encode_pair(example, tokenizer, template, max_length) for example in examples]
 
 
@@ -123,6 +130,32 @@ def _encode_pair(example: Example, tokenizer: Tokenizer, template: str, max_leng
     ]
     chosen, rejected = (_encode(side, tokenizer, template, max_length) for side in sides)
     return EncodedPair(chosen, rejected)
+
+
+def _check_template(examples: Sequence[Example], tokenizer: Tokenizer, template: str) -> None:
+    _check_marks(tokenizer, template)
+    calling = next((one for one in examples if any(message.tool_calls for message in one.messages)), None)
+    if calling is not None:
+        _check_calls(calling.line, tokenizer, template)
+
+
+def _check_calls(line: int, tokenizer: Tokenizer, template: str) -> None:
+    """Render a call and see that it is learnt: many templates know no tools, and leave an empty answer."""
+    tool = {"type": "function", "function": {"name": "probe_of_tools", "parameters": {"type": "object"}}}
+    made = {"id": "call_0", "type": "function", "function": {"name": "probe_of_tools", "arguments": {"n": 1}}}
+    probe: list[dict[str, object]] = [
+        {"role": "user", "content": "a"},
+        {"role": "assistant", "content": "", "tool_calls": [made]},
+    ]
+    ids, mask = _render(probe, [tool], tokenizer, template)
+    learnt = [token for token, marked in zip(ids, mask, strict=True) if marked]
+    if tokenizer.decode(ids).count("probe_of_tools") < 2 or "probe_of_tools" not in tokenizer.decode(learnt):
+        raise TrainingDataUnfit(
+            f"Line {line} calls a tool, and the base's chat template leaves tools and calls out, so that an "
+            "empty answer would be learnt. Write the call as text, or put a chat_template.jinja that renders "
+            "`tools` and `tool_calls` into the base's folder.",
+            code="template_without_tools",
+        )
 
 
 def _check_marks(tokenizer: Tokenizer, template: str) -> None:

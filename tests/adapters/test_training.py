@@ -9,7 +9,7 @@ from safetensors import safe_open
 from transformers import PreTrainedTokenizerFast
 
 from adapters import BaseModel, Registry, TrainingConfig, TrainingOrder, VersionState, run_training
-from adapters.datasets.example import Example, Message
+from adapters.datasets.example import Example, Message, ToolCall
 from adapters.template import template_of
 from adapters.training.choosing import Measured, best, is_over, validates_at
 from adapters.training.config import Method, Precision
@@ -68,6 +68,18 @@ def test_a_template_that_never_learns_to_stop_is_refused(base_dir: Path) -> None
     with pytest.raises(TrainingDataUnfit) as refusal:
         encode([example(user("a"), answer("b"))], TOKENIZER, spoilt, 200)
     assert refusal.value.code == "stop_token_not_learnt"
+
+
+def test_calls_that_the_template_leaves_out_are_refused_with_their_line(base_dir: Path) -> None:
+    call = ToolCall(id="call_0", type="function", function={"name": "count", "arguments": {"n": 1}})
+    calling = example(user("a"), Message("assistant", "", (call,), learnt=True))
+    (encoded,) = encode([calling], TOKENIZER, marked_template(base_dir), 2000)
+    learnt = [token for token, label in zip(encoded.input_ids, encoded.labels, strict=True) if label != IGNORED]
+    assert '"name": "count", "arguments": {"n": 1}' in TOKENIZER.decode(learnt)
+    spoilt = marked_template(base_dir).replace("message['tool_calls']", "message['nothing']")
+    with pytest.raises(TrainingDataUnfit, match="Line 7") as refusal:
+        encode([calling], TOKENIZER, spoilt, 2000)
+    assert refusal.value.code == "template_without_tools"
 
 
 def test_an_example_of_which_nothing_would_be_learnt_is_refused_with_its_line(base_dir: Path) -> None:

@@ -198,9 +198,18 @@ def test_a_fault_of_a_pair_is_found_with_its_line_and_field(
 
 
 def test_a_faulty_call_is_one_finding_and_not_a_missing_text_as_well(tmp_path: Path) -> None:
-    nameless = {"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "count"}}]}
+    nameless = {"role": "assistant", "content": "", "tool_calls": [{"id": "c1", "function": {}}]}
     faults = check_dataset(write(tmp_path, talk(S, U, nameless))).faults
     assert [(fault.field, fault.code) for fault in faults] == [("messages[2].tool_calls[0]", "tool_calls_invalid")]
+
+
+def test_a_call_at_the_end_needs_no_id(tmp_path: Path) -> None:
+    bare = {"role": "assistant", "tool_calls": [{"function": {"name": "count", "arguments": '{"n": 1}'}}]}
+    dataset = read_dataset(write(tmp_path, talk(S, U, bare, tools=[TOOL])))
+    assert [(one.field, one.code) for one in dataset.findings] == [
+        ("messages[2].tool_calls[0]", "tool_call_without_id")
+    ]
+    assert dataset.examples[0].answer.tool_calls[0]["function"]["name"] == "count"
 
 
 def test_a_sound_pair_ends_with_what_is_preferred_and_keeps_what_is_not(tmp_path: Path) -> None:
