@@ -95,10 +95,8 @@ def create_app(services: Services, *, routers: Sequence[APIRouter] = ()) -> Fast
         redirect_slashes=False,
     )
     app.state.services = services
-    for module in _ROUTERS:
-        app.include_router(module.router)
-    for router in routers:
-        app.include_router(router)
+    for router in (*(module.router for module in _ROUTERS), *routers):
+        app.router.routes.extend(router.routes)  # `include_router` would make each of them a second time
     install_error_handlers(app)
     app.add_exception_handler(LimitReached, on_limit_reached)
     _add_layers(app, services)

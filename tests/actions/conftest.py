@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from actions.tables import metadata
 from core.database import Database
 from tests.actions.moved_clock import MovedClock
 from tests.actions.oauth_world import World
+from tests.databases import new_database
 from tests.fakes.oauth import OAuthService, running_oauth
 
 
@@ -19,8 +19,7 @@ def time() -> MovedClock:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(tmp_path / "repertory.db")
-    metadata.create_all(database.engine)
+    database = new_database(tmp_path / "repertory.db")
     yield database
     database.close()
 

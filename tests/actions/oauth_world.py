@@ -24,10 +24,9 @@ from actions import (
     Tokens,
     secret_of,
 )
-from actions.tables import metadata
-from core.database import Database
 from core.ids import PersonaId, PrincipalId
 from tests.actions.documents import document, operation, write
+from tests.databases import new_database
 from tests.fakes.oauth import OAuthService
 
 ADA, BOB = PrincipalId("key:ada"), PrincipalId("key:bob")
@@ -55,8 +54,7 @@ class World:
     is_gone: Callable[[PrincipalId], bool] = lambda _: False
 
     def __post_init__(self) -> None:
-        self.database = Database(self.folder / "repertory.db")
-        metadata.create_all(self.database.engine)
+        self.database = new_database(self.folder / "repertory.db")
         self.seal = Seal(self.folder / "oauth.keys")
         self.tokens = Tokens(self.database, self.seal, self.clock)
         self.open()

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from adapters import BaseModel, ImportLimits, Registry, tables
+from adapters import BaseModel, ImportLimits, Registry
 from core.database import Database
 from tests.adapters.tiny import make_base
+from tests.databases import new_database
 
 LIMITS = ImportLimits(max_rank=8, max_bytes=1_000_000)
 
@@ -36,8 +37,7 @@ def base(base_dir: Path) -> BaseModel:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(tmp_path / "test.db")
-    tables.metadata.create_all(database.engine)
+    database = new_database(tmp_path / "test.db")
     yield database
     database.close()
 

@@ -15,7 +15,6 @@ from fastapi import FastAPI
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from core.clock import Clock
-from core.database import Database
 from core.errors import NotFound, Unavailable
 from core.principal import Scope
 from retrieval.records import Vectors
@@ -23,9 +22,9 @@ from server.app import create_app
 from server.assembly import assemble
 from server.engine.client import EngineClient
 from server.engine_port import Answering, Readiness, Who
-from server.migrations.tables import ALL
 from server.services import Services
 from server.settings import Settings
+from tests.databases import new_database
 from tests.fakes.embedder import WordEmbedder
 from tests.fakes.engine import FakeEngine, running_engine
 
@@ -194,9 +193,7 @@ def start(tmp_path: Path, engine: FakeEngine) -> Start:
             "knowledge_root": tmp_path,
             "_env_file": None,
         }
-        database = Database(settings.get("data_dir", tmp_path) / "repertory.db")
-        for tables in ALL:
-            tables.create_all(database.engine)
+        database = new_database(settings.get("data_dir", tmp_path) / "repertory.db")
         readiness = [Readiness(True)]
         client = EngineClient(
             base_model="base",

@@ -11,7 +11,6 @@ import httpx
 import pytest
 
 from actions import ApprovalState, NetworkGrants, SecretRefused, Secrets
-from core.database import Database
 from core.errors import InvalidRequest, Unavailable
 from core.ids import PersonaId
 from core.principal import Scope
@@ -21,9 +20,9 @@ from server.hooks.hooks import Hooks
 from server.hooks.job import Callback, CallbackState, Job, JobState, Outcome, done
 from server.hooks.signature import signed
 from server.hooks.store import HookJobs
-from server.hooks.tables import metadata
 from server.personas.schema import HookPart
 from server.settings import ROOT
+from tests.databases import new_database
 from tests.fakes.crm import Crm, running_crm
 from tests.fakes.receiver import Receiver, running_receiver
 from tests.server.conftest import Gateway, Start
@@ -367,8 +366,7 @@ class Scene:
 
 @pytest.fixture
 async def scene(receiver: Receiver, tmp_path: Path) -> AsyncIterator[Scene]:
-    database = Database(tmp_path / "hooks.db")
-    metadata.create_all(database.engine)
+    database = new_database(tmp_path / "hooks.db")
     scenes: list[Scene] = []
 
     def clock() -> float:

@@ -23,9 +23,9 @@ from core.principal import NO_LIMITS, Limits, Scope
 from server.keys.gate import Gate, check_bind
 from server.keys.key import digest
 from server.keys.store import Keys
-from server.keys.tables import metadata
 from server.migrations import migrate
 from server.settings import ROOT, Settings
+from tests.databases import new_database
 from tests.server.conftest import PLAIN, Gateway, Start
 
 pytestmark = pytest.mark.anyio
@@ -35,8 +35,7 @@ _CHAT = {"model": "plain", "messages": [{"role": "user", "content": "Hi"}]}
 
 @pytest.fixture
 def keys(tmp_path: Path) -> Keys:
-    database = Database(tmp_path / "keys.db")
-    metadata.create_all(database.engine)
+    database = new_database(tmp_path / "keys.db")
     return Keys(database, lambda: 5.0)
 
 

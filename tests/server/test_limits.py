@@ -9,7 +9,6 @@ import httpx
 import openai
 import pytest
 
-from core.database import Database
 from core.ids import PrincipalId
 from core.principal import Limits, Principal, Scope
 from server.usage.admission import Admission
@@ -18,7 +17,7 @@ from server.usage.counts import Counts
 from server.usage.ledger import Ledger
 from server.usage.limit import LimitReached
 from server.usage.meter import Meter
-from server.usage.tables import metadata
+from tests.databases import new_database
 from tests.fakes.engine import Reply
 from tests.server.conftest import Gateway, Start
 
@@ -35,8 +34,7 @@ class Stage:
     def __init__(self, path: Path) -> None:
         self.wall, self.ticks = MORNING, 50.0
         self.path = path
-        self.database = Database(path)
-        metadata.create_all(self.database.engine)
+        self.database = new_database(path)
         self.ledger = Ledger(self.database)
         self.meter = Meter(self.ledger, lambda: self.wall, lambda: self.ticks)
 
