@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from adapters import BaseModel, ImportLimits, Registry, tables
+from adapters.evaluation import tables as evaluation_tables
 from core.database import Database
 from tests.adapters.tiny import make_base
 
@@ -37,7 +38,8 @@ def base(base_dir: Path) -> BaseModel:
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     database = Database(tmp_path / "test.db")
-    tables.metadata.create_all(database.engine)
+    for one in (tables, evaluation_tables):
+        one.metadata.create_all(database.engine)
     yield database
     database.close()
 
