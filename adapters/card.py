@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from adapters.evaluation import summary
 from adapters.record import Transition
 from adapters.retirement import Retirement
 from adapters.version import AdapterVersion
@@ -63,6 +64,7 @@ def card_of(
     told: Told,
     history: list[Transition],
     ends: list[Retirement],
+    evaluations: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """Return the whole card."""
     own = [one for one in history if one.version == version.version]
@@ -82,6 +84,7 @@ def card_of(
             for one in own
             if one.to_state.value in ("evaluated", "candidate", "rejected")
         ],
+        "evaluations": evaluations,
         "author": own[0].by if own else "",
         "created_at": version.created_at,
         "warnings": list(version.warnings),
@@ -95,8 +98,10 @@ def lineage_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
     data = manifest.get("data")
     return {
         "parent": manifest.get("parent"),
-        "data_sha256": data.get("sha256") if isinstance(data, dict) else None,
         "job": manifest.get("job"),
+        "training_file": manifest.get("training_file"),
+        "validation_file": manifest.get("validation_file"),
+        "data_sha256": data.get("sha256") if isinstance(data, dict) else None,
     }
 
 
@@ -113,6 +118,7 @@ def markdown_of(card: Mapping[str, Any]) -> str:
         + _list({"data": card["data"], "training": card["training"], **card["lineage"]}),
         "## Evaluation\n\n"
         + ("\n".join(f"- {one['state']}: {one['said']}" for one in card["metrics"]) or "None."),
+        *(summary.markdown_of(one) for one in card["evaluations"]),
         "## Care\n\n"
         + _list(
             {

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.sqlite import insert
 from adapters import archive, tables
 from adapters.base import BaseModel
 from adapters.card import Told, card_of, told_of
+from adapters.evaluation import EvalState, Evaluation, Evaluations, summary
 from adapters.inspection import ImportLimits
 from adapters.refusal import AdapterRefused
 from adapters.registry import Registry
@@ -42,7 +43,8 @@ class Papers:
         found = self._registry.get(name, version)
         manifest = self._registry.verify(name, version)
         history, ends = self._registry.history(name), self._registry.ends(name)
-        return card_of(found, manifest, self._told(name, version), history, ends)
+        told = self._told(name, version)
+        return card_of(found, manifest, told, history, ends, self._evaluations(name, version))
 
     def tell(self, name: str, version: int, said: Mapping[str, str], *, by: str) -> None:
         """Say something more on the card of a version.
@@ -157,6 +159,14 @@ class Papers:
         said = {name: card[name] for name in asdict(Told()) if isinstance(card.get(name), str) and card[name]}
         if said:
             self.tell(version.name, version.version, said, by=by)
+
+    def _evaluations(self, name: str, version: int) -> list[dict[str, Any]]:
+        """Return what the newest evaluation of each eval file has found."""
+        store, newest = Evaluations(self._database, self._clock), dict[str, Evaluation]()
+        for one in store.list(adapter=name, version=version):
+            if one.state is EvalState.DONE:
+                newest.setdefault(one.name, one)
+        return [summary.summary_of(one, store.result(one.id)) for one in newest.values()]
 
     def _told(self, name: str, version: int) -> Told:
         table = tables.cards

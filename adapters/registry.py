@@ -6,7 +6,7 @@ the engine: loading and warming are the server's work, before it calls `promote`
 
 import errno
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection, insert, select
@@ -19,7 +19,7 @@ from adapters.manifest import verify_folder, write_manifest
 from adapters.record import Move
 from adapters.states import States
 from adapters.store import AdapterStore, content_digest
-from adapters.version import AdapterVersion, VersionState, check_name
+from adapters.version import AdapterVersion, Lineage, VersionState, check_name
 from core.clock import Clock, system_clock
 from core.database import Database, disk_full
 from core.errors import InvalidRequest, NotFound
@@ -37,7 +37,7 @@ class _Incoming:
     base: BaseModel
     inspection: Inspection
     by: str
-    parent: int | None
+    lineage: Lineage
 
 
 class Registry(States):
@@ -60,7 +60,7 @@ class Registry(States):
         base: BaseModel,
         limits: ImportLimits,
         by: str = "import",
-        parent: int | None = None,
+        lineage: Lineage | None = None,
     ) -> AdapterVersion:
         """Take the adapter in `folder` in as the next version of `name`; the folder may go afterwards.
 
@@ -72,7 +72,7 @@ class Registry(States):
             base: the base that the engine serves.
             limits: what the engine was started for.
             by: who takes it in.
-            parent: the version that this one is to follow, if any.
+            lineage: what it comes from, as far as that is known.
 
         Raises:
             AdapterRefused: it cannot be served; `code` says why.
@@ -82,14 +82,14 @@ class Registry(States):
         check_name(name)
         look_around(folder, limits)
         try:
-            return self._taken_in(folder, name, base, limits, by, parent)
+            return self._taken_in(folder, name, base, limits, by, lineage or Lineage())
         except OSError as error:
             if error.errno not in _NO_ROOM:
                 raise
             raise disk_full() from error
 
     def _taken_in(
-        self, folder: Path, name: str, base: BaseModel, limits: ImportLimits, by: str, parent: int | None
+        self, folder: Path, name: str, base: BaseModel, limits: ImportLimits, by: str, lineage: Lineage
     ) -> AdapterVersion:
         with self._store.incoming(name, folder) as copy:
             look_around(copy, limits)
@@ -98,7 +98,7 @@ class Registry(States):
             with self._database.write() as connection:
                 found = self._by_digest(connection, name, digest)
                 if found is None:
-                    incoming = _Incoming(copy, name, digest, base, inspection, by, parent)
+                    incoming = _Incoming(copy, name, digest, base, inspection, by, lineage)
                     found = self._register(connection, incoming)
         return found
 
@@ -174,10 +174,9 @@ class Registry(States):
         highest = select(tables.versions.c.version).where(tables.versions.c.name == name)
         taken = [*connection.execute(highest).scalars(), *self._store.numbers(name)]
         number = max(taken, default=0) + 1
-        if incoming.parent is not None and (incoming.parent not in taken):
-            raise NotFound(
-                f"The parent {name}@{incoming.parent} does not exist.", code="adapter_version_not_found"
-            )
+        parent = incoming.lineage.parent
+        if parent is not None and parent not in taken:
+            raise NotFound(f"The parent {name}@{parent} does not exist.", code="adapter_version_not_found")
         manifest = {
             "name": name,
             "version": number,
@@ -189,7 +188,7 @@ class Registry(States):
             "modules": incoming.inspection.modules,
             "data": (incoming.inspection.record or {}).get("data"),
             "config": (incoming.inspection.record or {}).get("config"),
-            "parent": incoming.parent,
+            **asdict(incoming.lineage),
             "created_at": at,
             "warnings": list(incoming.inspection.warnings),
         }

@@ -95,6 +95,23 @@ def check_name(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Lineage:
+    """What a version comes from, as far as its files do not say it.
+
+    Attributes:
+        parent: the version that it follows, if any.
+        job: the fine-tuning job that made it.
+        training_file: the examples, as whoever asked for the job calls them: a file, or a version of a data set.
+        validation_file: those that it was measured on.
+    """
+
+    parent: int | None = None
+    job: str | None = None
+    training_file: str | None = None
+    validation_file: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AdapterVersion:
     """One immutable version of an adapter.
 

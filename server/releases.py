@@ -118,6 +118,10 @@ class AdapterReleases:
         self._conversations.note(who.conversation, answering.engine_name, now)
         return answering
 
+    def recall(self, conversation: str, engine_name: str, *, seconds_ago: float) -> None:
+        """Note who answered a conversation before this process began; call it in the order of the answers."""
+        self._conversations.note(conversation, engine_name, time.monotonic() - seconds_ago)
+
     def live(self, adapter: str) -> LiveRollout | None:
         """Return the rollout of an adapter that is under way, or None."""
         return self._live.get(adapter)

@@ -15,4 +15,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--soak-document-kills", type=int, default=200, help="further kills, in stories of uploads and folders"
     )
+    parser.addoption(
+        "--soak-adapter-kills", type=int, default=50, help="further kills, from data sets to rollouts of adapters"
+    )
     parser.addoption("--soak-seconds", type=float, default=3600, help="seconds of load of the soak test")

@@ -1,6 +1,7 @@
 """What an eval file says of a judge: where it is, what it is told, and how far people agree with it."""
 
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
@@ -44,4 +45,7 @@ class Judge(Part):
     def _is_web(cls, url: str) -> str:
         if not url.startswith(("https://", "http://")):
             raise ValueError("write a URL such as https://host/v1")
+        parts = urlsplit(url)
+        if parts.username or parts.password or parts.query:
+            raise ValueError("write no key into the URL; `secret` names one of the server's secrets")
         return url.rstrip("/")

@@ -1,8 +1,10 @@
 """The folder of a job: its own copies of the examples, the trainer's run, and what is left to look at."""
 
+import fcntl
 import os
 import shutil
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from adapters.training.preparation import RECORD
@@ -31,19 +33,24 @@ class JobFolders:
         """Return the record of a finished training."""
         return self.run(job_id) / RECORD
 
-    def take(self, job_id: str, data: Path, valid: Path | None) -> None:
+    @contextmanager
+    def taking(self, job_id: str, data: Path, valid: Path | None) -> Iterator[None]:
         """Give a job files of its own, so that they may be deleted elsewhere.
+
+        Write the job down within: until then no process sweeps its folder, for which nobody has a job yet.
 
         Raises:
             InvalidRequest: a file cannot be read.
         """
-        folder = self.of(job_id)
-        folder.mkdir(parents=True, mode=0o700)
-        for source, name in ((data, TRAIN), (valid, VALID)):
-            if source is not None:
-                _copy(source, folder / name)
-        for place in (folder, self.root):
-            bring_to_disk(place)
+        with self._held(fcntl.LOCK_SH):
+            folder = self.of(job_id)
+            folder.mkdir(mode=0o700)
+            for source, name in ((data, TRAIN), (valid, VALID)):
+                if source is not None:
+                    _copy(source, folder / name)
+            for place in (folder, self.root):
+                bring_to_disk(place)
+            yield
 
     def files(self, job_id: str) -> tuple[Path, Path | None]:
         """Return the examples, and those that it is measured on."""
@@ -62,11 +69,31 @@ class JobFolders:
             elif entry.name != RECORD:
                 entry.unlink()
 
-    def sweep(self, known: Collection[str]) -> None:
-        """Remove folders that no job has; call it while nobody makes jobs."""
-        for folder in self.root.iterdir() if self.root.is_dir() else ():
-            if folder.name not in known and folder.is_dir():
-                shutil.rmtree(folder, ignore_errors=True)
+    def sweep(self, known: Callable[[], Collection[str]]) -> None:
+        """Remove folders that no job has; where somebody makes a job just now, they stay until the next time.
+
+        Args:
+            known: reads which jobs there are.
+        """
+        try:
+            with self._held(fcntl.LOCK_EX | fcntl.LOCK_NB):
+                jobs = known()
+                for folder in self.root.iterdir():
+                    if folder.name not in jobs and folder.is_dir():
+                        shutil.rmtree(folder, ignore_errors=True)
+        except BlockingIOError:
+            return
+
+    @contextmanager
+    def _held(self, how: int) -> Iterator[None]:
+        """Hold the folder of all jobs; the lock is the kernel's, so that it ends with a killed process."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        held = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(held, how)
+            yield
+        finally:
+            os.close(held)
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -22,7 +22,7 @@ from adapters.jobs.validation import Validation
 from adapters.registry import Registry
 from adapters.training.launch import TRAINER, TrainingHalted, TrainingOrder, run_training
 from adapters.verdict import Evaluate, Outcome
-from adapters.version import AdapterVersion, VersionState
+from adapters.version import AdapterVersion, Lineage, VersionState
 from core.errors import InternalError, RateLimited, RepertoryError, Unavailable, UpstreamFailed
 
 MOST_ATTEMPTS = 4
@@ -189,13 +189,19 @@ class Pipeline:
     def _number(self, job: Job, holder: str, halted: Halted) -> Job:
         registry, name = self.around.registry, job.new.adapter
         parent = registry.production(name)
+        lineage = Lineage(
+            parent=None if parent is None else parent.version,
+            job=job.id,
+            training_file=job.new.training_file,
+            validation_file=job.new.validation_file,
+        )
         version = registry.import_folder(
             self.around.folders.run(job.id),
             name,
             base=self.around.base(),
             limits=self.around.limits,
             by=job.new.principal,
-            parent=None if parent is None else parent.version,
+            lineage=lineage,
         )
         told = JobEvent("numbered", f"New version created: {version.engine_name}")
         outcome = {"version": version.version, "digest": version.digest}

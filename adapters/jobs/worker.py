@@ -57,9 +57,9 @@ class Worker:
 
     def sweep(self) -> None:
         """Remove what jobs that are gone or over left behind."""
-        folders, statuses = self._pipeline.around.folders, self._pipeline.jobs.statuses()
-        folders.sweep(statuses)
-        for job_id, status in statuses.items():
+        folders, jobs = self._pipeline.around.folders, self._pipeline.jobs
+        folders.sweep(jobs.statuses)
+        for job_id, status in jobs.statuses().items():
             if status.over:
                 folders.tidy(job_id)
 

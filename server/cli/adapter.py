@@ -135,7 +135,7 @@ def train(
     from server.cli.training import Choices, train_version
 
     session = Session.of(ctx)
-    train_on, measure_on = training_file(session, dataset), valid and training_file(session, valid)
+    train_on, measure_on = training_file(session, dataset), training_file(session, valid) if valid else None
     if method not in tuple(Method):
         raise typer.BadParameter("it is supervised or dpo", param_hint="--method")
     wish = Wish(
@@ -152,7 +152,7 @@ def train(
         seed=seed,
         threads=threads,
     )
-    version = train_version(session, train_on, name, Choices(wish, measure_on or None, persona))
+    version = train_version(session, train_on, name, Choices(wish, measure_on, persona))
     if as_json:
         print_json(_shown(version))
         return
@@ -173,7 +173,7 @@ def preview(
 
     session = Session.of(ctx)
     found = previews(
-        training_file(session, dataset), session.settings().base_model_dir, rows=rows, max_length=max_length
+        training_file(session, dataset)[0], session.settings().base_model_dir, rows=rows, max_length=max_length
     )
     if as_json:
         print_json([asdict(one) for one in found])

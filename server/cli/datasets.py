@@ -4,7 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -124,16 +124,19 @@ def versions_of(session: Session, which: str | None) -> list[DatasetVersion]:
         return datasets.list(reference.name) if reference.version is None else [newest]
 
 
-def training_file(session: Session, data: str) -> Path:
-    """Return the file to train on: `data` itself, or the version or part that it names.
+def training_file(session: Session, data: str) -> tuple[Path, str]:
+    """Return the file to train on, and its name: `data` itself, or the version or part that it names.
 
     Raises:
         InvalidRequest: it is neither.
     """
     if Path(data).is_file():
-        return Path(data)
+        return Path(data), Path(data).name
     with _datasets(session) as datasets:
-        return datasets.file(Reference.parse(data))
+        wanted = Reference.parse(data)
+        version = datasets.get(wanted)
+        path = datasets.file(replace(wanted, version=version.version))
+    return path, version.reference if wanted.part is None else f"{version.reference}/{wanted.part}"
 
 
 def write_page(checked: Checked, path: Path) -> None:

@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 _POLL_SECONDS = 0.5
 
 
+NamedFile = tuple[Path, str]
+"""A file, and what the person calls it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Choices:
     """What the person chose of a training.
@@ -49,11 +53,11 @@ class Choices:
     """
 
     wish: Wish
-    valid: Path | None = None
+    valid: NamedFile | None = None
     persona: str | None = None
 
 
-def train_version(session: Session, dataset: Path, name: str, choices: Choices) -> AdapterVersion:
+def train_version(session: Session, dataset: NamedFile, name: str, choices: Choices) -> AdapterVersion:
     """Train on `dataset` and register the result as the next version of `name`.
 
     The same command finds a job that is not finished again, and goes on with it.
@@ -91,26 +95,27 @@ class _Following:
         self._pipeline = Pipeline(self._jobs, around)
         self._worker = Worker(self._pipeline, Lease(database, system_clock))
 
-    def job(self, dataset: Path, name: str, choices: Choices) -> Job:
+    def job(self, dataset: NamedFile, name: str, choices: Choices) -> Job:
         """Return the unfinished job that asks for the very same, or a new one."""
-        valid, wish = choices.valid, choices.wish
+        (data, called), wish = dataset, choices.wish
+        valid, valid_called = choices.valid or (None, None)
         self._pipeline.validation.check_rank(wish)
         new = NewJob(
             principal=BY,
             model=choices.persona or self._settings.base_model,
             persona=choices.persona,
             adapter=name,
-            training_file=dataset.name,
-            validation_file=valid.name if valid else None,
+            training_file=called,
+            validation_file=valid_called,
             wish=wish,
         )
-        digest = new.digest(hash_of_file(dataset), hash_of_file(valid) if valid else "")
+        digest = new.digest(hash_of_file(data), hash_of_file(valid) if valid else "")
         found = self._jobs.unfinished(digest)
         if found is not None:
             return self._jobs.resume(found.id) if found.status is Status.PAUSED else found
         job_id = new_job_id()
-        self._folders.take(job_id, dataset, valid)
-        return self._jobs.add(new, digest, job_id)
+        with self._folders.taking(job_id, data, valid):
+            return self._jobs.add(new, digest, job_id)
 
     def until_over(self, job: Job) -> Job:
         """Show how far the job is, and work on it where nobody else does."""

@@ -51,16 +51,22 @@ def event_shown(told: ToldEvent) -> dict[str, object]:
     }
 
 
-def checkpoint_shown(job: Job) -> Callable[[ToldEvent], dict[str, object]]:
-    """Return what makes OpenAI's checkpoint. Of a job's weights the best are kept, and they are its model."""
+def checkpoint_shown(job: Job, kept_step: object) -> Callable[[ToldEvent], dict[str, object]]:
+    """Return what makes OpenAI's checkpoint: a validation.
+
+    Of a job's weights those of `kept_step` are kept, and they are its model. The others get a name as OpenAI gives
+    one, which no model answers to.
+    """
+    name = job.new.persona or job.new.adapter
 
     def shown(told: ToldEvent) -> dict[str, object]:
         data = told.event.data
+        kept = job.model_name if data["step"] == kept_step else None
         return {
             "id": told.id,
             "object": "fine_tuning.job.checkpoint",
             "created_at": int(told.created_at),
-            "fine_tuned_model_checkpoint": job.model_name or f"{job.new.persona or job.new.adapter}@",
+            "fine_tuned_model_checkpoint": kept or f"{name}:ckpt-step-{data['step']}",
             "fine_tuning_job_id": job.id,
             "step_number": data["step"],
             "metrics": {

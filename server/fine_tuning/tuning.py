@@ -82,9 +82,9 @@ class FineTuning:
         job_id, folders = new_job_id(), self._around.folders
         paths = [None if file is None else self._files.blobs.path(file.sha256) for file in (data, valid)]
         assert paths[0] is not None  # noqa: S101  the training file is always there
-        folders.take(job_id, paths[0], paths[1])
         digest = new.digest(data.sha256, valid.sha256 if valid else "", job_id)
-        job = self.jobs.add(new, digest, job_id)
+        with folders.taking(job_id, paths[0], paths[1]):
+            job = self.jobs.add(new, digest, job_id)
         anyio.from_thread.run_sync(self.wake)
         return job
 

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from adapters.verdict import Outcome
 from adapters.version import VersionState
 from server.openapi.openai_shapes import JsonObject
 from server.openapi.shape import Shape
@@ -131,8 +132,10 @@ class CardLineage(Shape):
     """What a version comes from."""
 
     parent: int | None
-    data_sha256: str | None
     job: str | None
+    training_file: str | None
+    validation_file: str | None
+    data_sha256: str | None
 
 
 class CardMetric(Shape):
@@ -142,6 +145,50 @@ class CardMetric(Shape):
     said: str
     by: str
     at: float
+
+
+class CardScore(Shape):
+    """A metric of one arm, with its interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class CardFigure(Shape):
+    """A metric of an evaluation over all cases, for each arm that was asked."""
+
+    metric: str
+    n: int
+    lower_is_better: bool
+    arms: dict[str, CardScore]
+
+
+class CardRule(Shape):
+    """A rule of the gate, and what came of it."""
+
+    metric: str
+    slice: str
+    comparator: str
+    op: str
+    margin: float
+    value: float | None
+    required: bool
+    outcome: Outcome
+    reason: str
+
+
+class CardEvaluation(Shape):
+    """What the newest evaluation of an eval file found of the version."""
+
+    id: str
+    name: str
+    persona: str
+    finished_at: float | None
+    outcome: Outcome | None
+    reason: str | None
+    metrics: list[CardFigure]
+    rules: list[CardRule]
 
 
 class CardShown(Shape):
@@ -160,6 +207,7 @@ class CardShown(Shape):
     training: JsonObject | None
     lineage: CardLineage
     metrics: list[CardMetric]
+    evaluations: list[CardEvaluation]
     author: str
     created_at: float
     warnings: list[str]

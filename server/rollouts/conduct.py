@@ -5,7 +5,8 @@ Requests in flight keep the version that they were given. Nothing here decides o
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 import anyio
 
@@ -22,10 +23,11 @@ from core.errors import Conflict, RepertoryError
 from server.background import kept_running
 from server.engine_port import Engine
 from server.releases import AdapterReleases
-from server.rollouts.live import LiveRollout
+from server.rollouts.live import IDLE_SECONDS, LiveRollout
 from server.rollouts.promoter import Promoter
 from server.rollouts.shadow import Shadow
 from server.rollouts.watch import RolloutWatch
+from server.transcripts.answered import Answered, answered_since
 from server.turn.record import TurnRecord
 
 BY_ITSELF = "rollout"
@@ -47,6 +49,7 @@ class Conduct:
         observations: what was seen of them.
         releases: decides who is answered by what.
         clock: tells the time.
+        answered: reads who answered which conversation since then, as far as that is kept; blocking.
     """
 
     def __init__(
@@ -56,12 +59,14 @@ class Conduct:
         observations: Observations,
         releases: AdapterReleases,
         clock: Clock,
+        answered: Callable[[float], Iterable[Answered]],
     ) -> None:
         self.rollouts = rollouts
         self.observations = observations
         self._registry = registry
         self._releases = releases
         self._clock = clock
+        self._answered = answered
         self._ending: deque[tuple[LiveRollout, str]] = deque()
         self._end_one = anyio.Event()
         self._shadow: Shadow | None = None
@@ -71,6 +76,9 @@ class Conduct:
         """Take up what is under way; call it once, before the engine is. Blocking."""
         for rollout in self.rollouts.list(live=True):
             self._releases.show(LiveRollout(rollout, self.observations.course(rollout)))
+        now = self._clock()
+        for one in self._answered(now - IDLE_SECONDS):
+            self._releases.recall(one.conversation, one.version, seconds_ago=max(0.0, now - one.at))
 
     async def start(
         self, adapter: str, version: int, *, stage: str, plan: Plan, by: str, reason: str = ""
@@ -241,4 +249,5 @@ def conduct_of(
 ) -> Conduct:
     """Return what conducts the rollouts of a database."""
     rollouts, observations = Rollouts(database, registry, clock), Observations(database, clock)
-    return Conduct(registry, rollouts, observations, releases, clock)
+    answered = partial(answered_since, database)
+    return Conduct(registry, rollouts, observations, releases, clock, answered)

@@ -7,7 +7,7 @@ from typing import Annotated
 import anyio
 from fastapi import APIRouter, Depends, Request, Response
 
-from adapters.jobs.job import Asked, Job, NewJob
+from adapters.jobs.job import Asked, Job, NewJob, Step
 from core.errors import InvalidRequest, ModelNotFound
 from core.paging import Slice
 from core.principal import Principal, Scope
@@ -95,7 +95,10 @@ async def list_fine_tuning_checkpoints(
     """List the validations of a job, the newest first."""
     job = await _job(job_id, services, principal)
     page = await anyio.to_thread.run_sync(services.tuning.jobs.checkpoints, job_id, part)
-    data = [checkpoint_shown(job)(one) for one in page.items]
+    steps = await anyio.to_thread.run_sync(services.tuning.jobs.steps, job_id)
+    trained = steps[Step.TRAIN].outcome if Step.TRAIN in steps else None
+    shown = checkpoint_shown(job, (trained or {}).get("kept_step"))
+    data = [shown(one) for one in page.items]
     ends = {"first_id": data[0]["id"] if data else None, "last_id": data[-1]["id"] if data else None}
     return JsonResponse({"object": "list", "data": data, **ends, "has_more": page.more})
 

@@ -9,6 +9,7 @@ import pytest
 from adapters import AdapterVersion, BaseModel, Registry
 from adapters.manifest import MANIFEST, read_manifest
 from adapters.store import AdapterStore
+from adapters.version import Lineage
 from core.database import Database
 from core.errors import InvalidRequest, NotFound
 from tests.adapters.conftest import LIMITS, Ticker
@@ -179,10 +180,10 @@ def test_a_version_that_does_not_exist_is_not_found(registry: Registry) -> None:
 
 def test_a_parent_must_exist(registry: Registry, base: BaseModel, tmp_path: Path) -> None:
     with pytest.raises(NotFound):
-        registry.import_folder(make_adapter(tmp_path / "a"), "coach", base=base, limits=LIMITS, parent=3)
+        registry.import_folder(make_adapter(tmp_path / "a"), "coach", base=base, limits=LIMITS, lineage=Lineage(3))
     take(registry, base, tmp_path / "a")
     child = make_adapter(tmp_path / "b", seed=1)
-    registry.import_folder(child, "coach", base=base, limits=LIMITS, parent=1)
+    registry.import_folder(child, "coach", base=base, limits=LIMITS, lineage=Lineage(1))
     assert registry.verify("coach", 2)["parent"] == 1
 
 

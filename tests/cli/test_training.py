@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from core.digest import hash_of_file
 from tests.adapters.datasets.rows import A, S, U, asked, talk, write
 from tests.adapters.tiny import make_base
 from tests.cli.conftest import Run
@@ -31,6 +32,14 @@ def test_a_command_trains_where_no_server_runs_and_the_same_one_makes_no_second_
     assert "Files validated" in outcome.err
     (job,) = (data_dir / "training").iterdir()
     assert "<svg" in (job / "curves.html").read_text()
+    card = json.loads(run("adapter", "card", "coach@1", "--json").out)
+    assert card["lineage"] == {
+        "parent": None,
+        "job": job.name,
+        "training_file": "train.jsonl",
+        "validation_file": None,
+        "data_sha256": hash_of_file(data),
+    }
     again = json.loads(run("adapter", "train", str(data), "--name", "coach", "--rank", "4", "--json").out)
     assert again["engine_name"] == "coach@1"
 

@@ -118,6 +118,7 @@ class FakeEngine:
     model: Callable[[dict[str, Any]], Reply] = lambda _: Reply()
     requests: list[dict[str, Any]] = field(default_factory=list)
     traceparents: list[str | None] = field(default_factory=list)
+    authorizations: list[str | None] = field(default_factory=list)
     aborted: threading.Event = field(default_factory=threading.Event)
     hanging: threading.Event = field(default_factory=threading.Event)
     healthy: bool = True
@@ -132,6 +133,7 @@ class FakeEngine:
         body = orjson.loads(await request.body())
         self.requests.append(body)
         self.traceparents.append(request.headers.get("traceparent"))
+        self.authorizations.append(request.headers.get("authorization"))
         if body["model"] not in self.models:
             return _error(404, f"The model `{body['model']}` does not exist.")
         reply = self.script.popleft() if self.script else self.model(body)

@@ -25,9 +25,14 @@ from core.errors import RepertoryError
 from tests.adapters.tiny import adapter_config, adapter_tensors, make_adapter
 
 STEPS = 8
+WAITS_AFTER = 6
 VALIDATED = (4, 8)
 _CHECKPOINT = "checkpoint.json"
 _PAUSE = "FAKE_TRAINER_SECONDS"
+_SAVES = "FAKE_TRAINER_SAVES_EVERY"
+"""Steps between checkpoints, in place of those that it is told."""
+_WAITS = "FAKE_TRAINER_WAITS_FOR"
+"""A file without which it does not go beyond its sixth step."""
 _DIES_AT = "FAKE_TRAINER_DIES_AT"
 """Step at which it ends without a word, once for a folder."""
 
@@ -42,7 +47,8 @@ def main() -> int:
             prepared = prepare(
                 base=options.base, data=options.data, valid=options.valid, out=options.out, config=config
             )
-            _train(prepared, reporter, options.save_every, options.engine)
+            save_every = int(os.environ.get(_SAVES, options.save_every))
+            _train(prepared, reporter, save_every, options.engine)
     except RepertoryError as error:
         reporter.tell(Failed(error.code, error.message))
         return 1
@@ -62,6 +68,8 @@ def _train(prepared: Prepared, reporter: Reporter, save_every: int, engine: str)
         reporter.tell(Note(f"Going on from checkpoint-{state['step']}."))
     for step in range(state["step"] + 1, STEPS + 1):
         time.sleep(float(os.environ.get(_PAUSE, "0")))
+        while step > WAITS_AFTER and _WAITS in os.environ and not Path(os.environ[_WAITS]).exists():
+            time.sleep(0.05)
         _die_once(out, step)
         digest, loss = _next(str(state["chain"]), step, prepared.train.sha256)
         state = {"step": step, "chain": digest, "losses": [*state["losses"], [step, loss]]}

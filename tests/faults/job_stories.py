@@ -59,8 +59,8 @@ class JobHouse:
         """Take the job in."""
         data, job_id = self.data(), new_job_id()
         new = NewJob("key:ada", "base", "coach", "file-1", wish=Wish(seed=1))
-        self.folders.take(job_id, data, None)
-        return self.jobs.add(new, new.digest(hash_of_file(data)), job_id)
+        with self.folders.taking(job_id, data, None):
+            return self.jobs.add(new, new.digest(hash_of_file(data)), job_id)
 
     def data(self) -> Path:
         """Return the examples."""
@@ -116,7 +116,9 @@ def check_jobs(base: Path, done: Sequence[Fact], tried: Fact | None) -> None:
 
 def _check_results(house: JobHouse, job: Job) -> None:
     (version,) = house.registry.list("coach")
-    house.registry.verify("coach", 1)
+    manifest = house.registry.verify("coach", 1)
+    assert (manifest["job"], manifest["training_file"], manifest["parent"]) == (job.id, "file-1", None)
+    assert manifest["data"] is not None
     assert version.state is VersionState.CANDIDATE
     went = [one.to_state for one in house.registry.history("coach")]
     assert went == [VersionState.TRAINED, VersionState.EVALUATED, VersionState.CANDIDATE]

@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from adapters.card import markdown_of
 from core.principal import Scope
+from server.openapi.rollout_shapes import CardShown
+from server.routes.adapters import papers_of
 from tests.fakes.engine import Reply
 from tests.server.conftest import Gateway
 from tests.server.evals import evaluated, knowing, register, spec
@@ -34,6 +37,30 @@ async def test_a_version_that_beats_the_prompt_alone_becomes_a_candidate(gateway
         ("candidate", "key:admin"),
     ]
     assert told["id"] in moves[-1].reason
+
+
+async def test_the_card_of_a_version_has_what_its_newest_evaluation_found(
+    gateway: Gateway, tmp_path: Path
+) -> None:
+    register(gateway, tmp_path)
+    papers = papers_of(gateway.services.evaluations.beginning.registry)
+    assert papers.card("tuned", 1)["evaluations"] == []
+    gateway.engine.model = knowing("tuned@1")
+    async with gateway.admin() as client:
+        await evaluated(client, {"spec": spec(8), "version": 1})
+        told = await evaluated(client, {"spec": spec(), "version": 1})
+    card = papers.card("tuned", 1)
+    (found,) = card["evaluations"]
+    assert (found["id"], found["outcome"], found["reason"]) == (told["id"], "pass", told["reason"])
+    exact = next(one for one in found["metrics"] if one["metric"] == "capitals.exact")
+    assert (exact["n"], exact["arms"]["base"]["value"], exact["arms"]["candidate"]["value"]) == (40, 0, 1)
+    assert 0.9 < exact["arms"]["candidate"]["low"] < exact["arms"]["candidate"]["high"] == 1
+    assert found["rules"][0]["outcome"] == "pass"
+    CardShown.model_validate(card)
+    shown = markdown_of(card)
+    assert "| metric | n | base | candidate |" in shown
+    assert f"pass: {told['reason']}" in shown
+    assert "| capitals.exact | 40 | 0.000 (0.000 to 0.088) | 1.000 (0.912 to 1.000) |" in shown
 
 
 async def test_both_arms_are_asked_the_same_with_the_persona_and_at_temperature_nought(

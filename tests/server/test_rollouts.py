@@ -223,6 +223,23 @@ async def test_a_rollout_goes_on_after_a_restart_with_the_same_arms_and_counts(
         assert await asked(after, question="Again?") == first
 
 
+async def test_a_conversation_that_production_has_begun_is_ended_by_it_though_the_server_restarts(
+    tmp_path: Path, engine: FakeEngine
+) -> None:
+    async def told(world: Trial, conversation: str) -> str:
+        named = {"repertory": {"include": True, "conversation": conversation}}
+        answer = await world.gateway.ask("coach", "Hello", user="ann", extra_body=named)
+        return str(answer.model_dump()["repertory"]["adapter"])
+
+    async with trial(tmp_path, engine) as before:
+        assert await told(before, "old") == "coach@1"
+        await before.start(stage="100")
+        assert await told(before, "new") == "coach@2"
+    async with trial(tmp_path, engine) as after:
+        after.gateway.secrets.update(before.gateway.secrets)
+        assert [await told(after, one) for one in ("old", "new", "other")] == ["coach@1", "coach@2", "coach@2"]
+
+
 async def test_a_pinned_version_is_in_no_rollout_and_a_retired_one_is_gone(world: Trial) -> None:
     rollout = await world.start(stage="100")
     assert (await pinned(world, 1)).json()["repertory"]["arm"] is None

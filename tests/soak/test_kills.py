@@ -11,6 +11,8 @@ from tests.faults.kills import Killer
 from tests.faults.stories import STORIES
 
 pytestmark = pytest.mark.soak
+_LIFECYCLE = ("datasets", "jobs", "evaluations", "rollouts")
+"""From examples to a version that answers."""
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +24,10 @@ def test_kills_at_random_steps_lose_nothing(killer: Killer, pytestconfig: pytest
     _kill(killer, STORIES.keys() - DOCUMENT_STORIES.keys() - {"jobs"}, int(pytestconfig.getoption("soak_kills")))
 
 
-def test_fifty_kills_at_random_steps_of_a_job_lose_no_version_and_no_verdict(killer: Killer) -> None:
-    _kill(killer, ["jobs"], 50)
+def test_kills_at_random_steps_lose_no_data_set_no_version_and_no_verdict(
+    killer: Killer, pytestconfig: pytest.Config
+) -> None:
+    _kill(killer, _LIFECYCLE, int(pytestconfig.getoption("soak_adapter_kills")))
 
 
 def test_kills_at_random_steps_lose_no_document(killer: Killer, pytestconfig: pytest.Config) -> None:
