@@ -33,7 +33,7 @@ def shown(task: Task, travelled: Travelled) -> list[str]:
         "",
         *_figures(task, travelled),
         "",
-        *_course(travelled),
+        *_course(task, travelled),
     ]
 
 
@@ -49,7 +49,7 @@ def _figures(task: Task, travelled: Travelled) -> list[str]:
     return [*lines, "", "In brackets 95 % intervals."]
 
 
-def _course(travelled: Travelled) -> list[str]:
+def _course(task: Task, travelled: Travelled) -> list[str]:
     report, training = travelled.reports["instructions"], travelled.training
     rules = [f"  - {rule['outcome']}: {rule['reason']}" for rule in report["gate"]["rules"]]
     lines = [
@@ -62,28 +62,31 @@ def _course(travelled: Travelled) -> list[str]:
         *rules,
     ]
     if travelled.stages:
-        lines += ["", *_stages(travelled)]
+        lines += ["", *_stages(task, travelled)]
     return lines
 
 
-def _stages(travelled: Travelled) -> list[str]:
+def _stages(task: Task, travelled: Travelled) -> list[str]:
+    first, second = (f"{task.name}@{number}" for number in (1, 2))
     asked = sum(travelled.stages[STAGES[0]].values())
     lines = [
+        "Version 1 was approved by somebody else and put into production. Version 2, trained for one epoch with",
+        f"another seed, came out of its gate as `{travelled.second['state']}`, was approved and rolled out.",
         f"{asked} users at each stage, each with one question; which version answered them:",
         "",
-        "| stage | base | adapter |",
+        "| stage | version 1 | version 2 |",
         "|---|---:|---:|",
     ]
     rows = [*travelled.stages.items(), ("after `adapter rollback`", travelled.after)]
     for stage, met in rows:
         name = f"{stage} %" if stage.isdigit() else stage
-        lines.append(f"| {name} | {met['base']} | {sum(met.values()) - met['base']} |")
+        lines.append(f"| {name} | {met[first]} | {met[second]} |")
     shadow = travelled.shadow["arms"]["shadow"]["turns"]
     return [
         *lines,
         "",
-        f"In the shadow the version answered {shadow} of the questions without being shown. The first turn that",
-        f"was asked after the answer of `adapter rollback` began {travelled.way_back:.1f} ms later, and the base",
+        f"In the shadow version 2 answered {shadow} of the questions without being shown. The first turn that was",
+        f"asked after the answer of `adapter rollback` began {travelled.way_back:.1f} ms later, and version 1",
         "answered it.",
     ]
 

@@ -33,9 +33,10 @@ class Travelled:
         version: as it was after the gate.
         training: the run's record.
         reports: which prompt the adapter is compared with → the evaluation's report.
+        second: another version, trained for one epoch with another seed, to be rolled out beside the first.
         stages: stage → version → answers.
         shadow: the rollout, when its shadow had answered.
-        way_back: milliseconds from the answer of `adapter rollback` until a turn began that the base answered.
+        way_back: milliseconds from the answer of `adapter rollback` until a turn began that the first answered.
         after: version → answers, after that.
     """
 
@@ -43,6 +44,7 @@ class Travelled:
     version: Row = field(default_factory=dict)
     training: Row = field(default_factory=dict)
     reports: dict[str, Row] = field(default_factory=dict)
+    second: Row = field(default_factory=dict)
     stages: dict[str, Counter[str]] = field(default_factory=dict)
     shadow: Row = field(default_factory=dict)
     way_back: float | None = None
@@ -96,10 +98,7 @@ class Road:
         for part in ("train", "valid"):
             self._do(f"import {part}", "dataset", "import", str(self._written(part)), "--name", f"{name}-{part}",
                      "--pii", "allow")  # fmt: skip
-        trained = self._do(
-            "train", "adapter", "train", f"{name}-train@1", "--valid", f"{name}-valid@1", "--name", name,
-            "--persona", name, "--json",
-        )  # fmt: skip
+        trained = self._train("train")
         self.travelled.version = json.loads(trained)
         run = Path(self.travelled.version["path"]) / "run.json"
         self.travelled.training = json.loads(run.read_text(encoding="utf-8"))
@@ -117,14 +116,25 @@ class Road:
             self._released()
         return self.travelled
 
+    def _train(self, step: str, *more: str) -> str:
+        """Train the task's adapter, have its gate decide, and return the version as JSON."""
+        name = self._task.name
+        command = ["adapter", "train", f"{name}-train@1", "--valid", f"{name}-valid@1", "--name", name]
+        return self._do(step, *command, "--persona", name, "--json", *more)
+
     def _released(self) -> None:
-        """Approve the version as somebody else, let users meet it step by step, and take it back."""
+        """Let the version answer everyone, let users meet a second one step by step, and take that back."""
         name = self._task.name
         bob = json.loads(self._do("key", "key", "create", f"bob-{name}", "--scope", "adapters", "--json"))
-        self._do(
-            "approve", "--api-key", bob["secret"], "adapter", "approve", name, "1", "--reason", "read the report"
-        )
-        started = json.loads(self._do("rollout", "rollout", "start", name, "1", "--json"))
+        as_bob = ("--api-key", bob["secret"], "adapter", "approve", name)
+        self._do("approve", *as_bob, "1", "--reason", "read the report")
+        self._do("use", "adapter", "use", name, "1")
+        self.travelled.second = json.loads(self._train("train the second", "--epochs", "1", "--seed", "1"))
+        if self.travelled.second["state"] == "candidate":
+            self._do("approve", *as_bob, "2", "--reason", "read the report")
+        else:
+            self._do("approve", "adapter", "approve", name, "2", "--override", "--reason", "a trial of rollouts")
+        started = json.loads(self._do("rollout", "rollout", "start", name, "2", "--json"))
         for stage in STAGES:
             if stage != STAGES[0]:
                 self._do("rollout", "rollout", "advance", started["id"])
@@ -135,7 +145,7 @@ class Road:
         began = time.monotonic()
         for _ in range(_TRIES):
             at = time.monotonic()
-            if self._ask(0, "after") == "base":
+            if self._ask(0, "after") == f"{name}@1":
                 self.travelled.way_back = 1000 * (at - began)
                 break
         self.travelled.after = self._asked("after")
@@ -168,7 +178,7 @@ class Road:
             f"{self._server.url}/v1/chat/completions", json=body, headers=self._server.admin, timeout=600
         )
         answer.raise_for_status()
-        return str(answer.json()["repertory"]["adapter"] or "base")
+        return str(answer.json()["repertory"]["adapter"])
 
     def _written(self, part: str) -> Path:
         rows: Sequence[Row] = getattr(self._task, part)

@@ -109,7 +109,8 @@ def test_a_road_is_told_with_its_figures_its_gate_and_who_met_which_version(fold
     )
     assert "**2.0 minutes** (180 steps of 8, 9,000 tokens, 2 threads, engine drained)" in told
     assert "stage" not in told
-    travelled.stages = {stage: Counter(base=30, adapter=10) for stage in STAGES}
+    travelled.stages = {stage: Counter({"products@1": 30, "products@2": 10}) for stage in STAGES}
+    travelled.second = {"state": "evaluated"}
     travelled.shadow, travelled.way_back = {"arms": {"shadow": {"turns": 38}}}, 4.25
     told = "\n".join(shown(products(folder), travelled))
     assert "| 25 % | 30 | 10 |" in told
