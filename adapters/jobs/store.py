@@ -79,13 +79,13 @@ class Jobs:
         with self._database.read() as connection:
             return _read(connection, job_id, principal)
 
-    def list(self, principal: str, wanted: Slice, labels: Mapping[str, str]) -> Page[Job]:
-        """Return a page of the jobs of `principal` that have these labels.
+    def list(self, principal: str | None, wanted: Slice, labels: Mapping[str, str]) -> Page[Job]:
+        """Return a page of the jobs of `principal`, or of everybody, that have these labels.
 
         Raises:
             NotFound: `after` names none of them.
         """
-        owned = select(jobs).where(jobs.c.principal == principal)
+        owned = select(jobs) if principal is None else select(jobs).where(jobs.c.principal == principal)
         for key, value in labels.items():
             owned = owned.where(jobs.c.labels[key].as_string() == value)
         with self._database.read() as connection:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from server.cli.adapter_jobs import cancel, jobs, pause, resume
 from server.cli.adapter_papers import alias, card, export
 from server.cli.output import print_json, print_table
 from server.cli.session import Session
@@ -270,6 +271,8 @@ def rollback(
     typer.echo(f"{name}@{version} answers again." if version else f"The previous version of {name} answers again.")
 
 
+for command in (jobs, cancel, pause, resume):
+    app.command()(command)
 app.command("export")(export)
 app.command("card")(card)
 app.command("alias")(alias)

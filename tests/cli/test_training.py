@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.jobs import Status, Step
 from core.digest import hash_of_file
 from tests.adapters.datasets.rows import A, S, U, asked, talk, write
 from tests.adapters.tiny import make_base
@@ -85,3 +86,38 @@ def test_a_preview_shows_which_tokens_are_learnt(run: Run, tmp_path: Path) -> No
     assert f"⟦{answer}<|im_end|>⟧" in outcome.out
     (shown,) = json.loads(run("adapter", "preview", str(data), "--json").out)
     assert [span["text"] for span in shown["spans"] if span["learnt"]] == [f"{answer}<|im_end|>"]
+
+
+def test_a_job_that_waits_is_shown_paused_resumed_and_cancelled(run: Run, data_dir: Path) -> None:
+    assert run("adapter", "jobs").out == "Nothing was trained yet. `repertory adapter train` begins.\n"
+    make_base(data_dir / "base")
+    house = JobHouse(data_dir)
+    job = house.create().id
+    (shown,) = json.loads(run("adapter", "jobs", "--json").out)
+    assert (shown["id"], shown["adapter"], shown["status"], shown["by"]) == (
+        job,
+        "coach",
+        "validating_files",
+        "key:ada",
+    )
+    assert run("adapter", "pause", job).out == f"{job} is paused.\n"
+    assert run("adapter", "resume", job).out == f"{job} is validating_files.\n"
+    assert run("adapter", "cancel", job).out == f"{job} is cancelled.\n"
+    assert "cancelled" in run("adapter", "jobs").out
+    again = run("adapter", "cancel", job)
+    assert (again.code, "cannot be cancelled" in again.err) == (1, True)
+    assert "No such fine-tuning job" in run("adapter", "cancel", "ftjob-none").err
+    house.database.close()
+
+
+def test_a_job_that_somebody_works_on_is_cancelled_by_another_command(run: Run, data_dir: Path) -> None:
+    assert run("adapter", "list").code == 0  # makes the database
+    make_base(data_dir / "base")
+    house = JobHouse(data_dir)
+    job = house.create().id
+    assert house.worker.step(Step.VALIDATE) is not None
+    assert house.jobs.claim(Step.TRAIN, "another/1/2/3") is not None
+    assert run("adapter", "cancel", job).out == f"{job} is queued; whoever works on it is to cancel it.\n"
+    house.finish()
+    assert house.jobs.get(job).status is Status.CANCELLED
+    house.database.close()
