@@ -21,6 +21,7 @@ from retrieval.built_index import BuiltIndex, IndexSizes
 from retrieval.index_files import IndexFiles
 from retrieval.live_index import REBUILT_AT, LiveIndex
 from retrieval.shelf import Store
+from retrieval.store_changes import StoreChanges
 
 _LOG = logging.getLogger(__name__)
 _MOST_LAID_OVER = 0.5
@@ -32,12 +33,12 @@ class _Snapshot:
     """An index of a store as it was at one generation.
 
     Attributes:
-        whole: the index holds every passage that the store had.
+        noted: the latest removal of that moment; None if the index lacked passages of the store, or nobody knows.
     """
 
     store: Store
     index: LiveIndex
-    whole: bool = False
+    noted: int | None = None
 
 
 @dataclass(slots=True)
@@ -127,39 +128,31 @@ class IndexCache:
                 held = self._read(now)
             elif held.store.generation == now.generation:
                 return held
-            fresh = held and self._changed(connection, now, held.index, whole=held.whole)
+            fresh = held and self._changed(connection, now, held)
             if fresh is None or (at_leisure and self._soon_rebuilt(fresh.index)):
                 built = BuiltIndex.exact(now, *shelf.store_vectors(connection, now))
                 place.unwritten, place.refused = built, False
-                fresh = _Snapshot(now, LiveIndex.over(built.index))
+                fresh = _Snapshot(now, LiveIndex.over(built.index), _noted(connection, now, built.index.count))
         return fresh
 
     def _read(self, store: Store) -> _Snapshot | None:
         index = self._files.read(store)
         return None if index is None else _Snapshot(store, LiveIndex.over(index.on_gpu()))
 
-    def _changed(
-        self, connection: Connection, store: Store, index: LiveIndex, *, whole: bool = False
-    ) -> _Snapshot | None:
+    def _changed(self, connection: Connection, store: Store, held: _Snapshot) -> _Snapshot | None:
         """Return an index of the store with what has changed since; None if it is as well built anew.
 
-        A row number is never given twice, and its vector stays as long as its embedder. So an index that was whole
-        lacks the rows above its latest one alone; where both together are more than there are, some are gone.
+        The vector of a row stays as long as its embedder.
         """
-        passages = shelf.passage_count(connection, store.id)
-        came = shelf.rows_above(connection, store.id, index.latest)
-        gone = came[:0]
-        if not whole or index.count + len(came) != passages:
-            rows, known = shelf.rows_above(connection, store.id, 0), index.rows
-            came = np.setdiff1d(rows, known, assume_unique=True)
-            gone = np.setdiff1d(known, rows, assume_unique=True)
-        if len(came) > _MOST_LAID_OVER * passages:
+        changes = StoreChanges.since(connection, store.id, held.index, held.noted)
+        index = held.index.without(changes.gone)
+        passages = index.count + len(changes.came)
+        if len(changes.came) > _MOST_LAID_OVER * passages:
             return None
-        found = shelf.passage_vectors(connection, store.embedder, came.tolist())
-        if found or len(gone):
-            vectors = np.stack(list(found.values())) if found else np.empty((0, store.dimensions), np.float32)
-            index = index.changed_by(gone, np.array(list(found), np.int64), vectors)
-        return _Snapshot(store, index, whole=index.count == passages)
+        found = shelf.passage_vectors(connection, store.embedder, changes.came.tolist())
+        if found:
+            index = index.grown(np.array(list(found), np.int64), np.stack(list(found.values())))
+        return _Snapshot(store, index, changes.noted if index.count == passages else None)
 
     def _outgrown(self, held: _Snapshot, place: _Place) -> bool:
         """Tell whether the index is to be built anew: much has changed, or another kind belongs to its size."""
@@ -213,13 +206,14 @@ class IndexCache:
             if store is None:
                 return False
             rows, vectors = shelf.store_vectors(connection, store)
+            noted = _noted(connection, store, len(rows))
         built = BuiltIndex.of(store, rows, vectors, self._sizes, lambda: not self._closed.is_set())
         if built is None:
             return False
         place.refused = built.index.kind.exact and built.index.count > self._sizes.exact
-        return self._swap(place, built)
+        return self._swap(place, built, noted)
 
-    def _swap(self, place: _Place, built: BuiltIndex) -> bool:
+    def _swap(self, place: _Place, built: BuiltIndex, noted: int | None) -> bool:
         """Put an index in the place of the one that serves, with what has changed while it was built."""
         store = built.store
         with place.turn:
@@ -230,7 +224,13 @@ class IndexCache:
                 now = shelf.find_store(connection, store.name)
                 if now is None or (now.id, now.embedder) != (store.id, store.embedder):
                     return False
-                fresh = self._changed(connection, now, LiveIndex.over(built.index.on_gpu()))
+                index = LiveIndex.over(built.index.on_gpu())
+                fresh = self._changed(connection, now, _Snapshot(store, index, noted))
             place.unwritten = built
             place.snapshot = fresh or held
         return True
+
+
+def _noted(connection: Connection, store: Store, count: int) -> int | None:
+    """Return the latest removal, if an index of so many passages holds all that the store has."""
+    return shelf.latest_removal(connection) if count == shelf.passage_count(connection, store.id) else None

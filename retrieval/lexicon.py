@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from retrieval.live_words import LiveWords, best
-from retrieval.vector_index import Rows
-from retrieval.word_index import among, tokens
+from retrieval.vector_index import Rows, among
+from retrieval.word_index import tokens
 
 MAX_TERMS = 32
 """Of a longer text, such as a pasted log, the words count that tell most."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from retrieval.records import Vectors
-from retrieval.vector_index import Hits, IndexKind, Rows, Selection, VectorIndex
+from retrieval.vector_index import Hits, IndexKind, Rows, Selection, VectorIndex, among
 
 REBUILT_AT = 0.15
 """Share of rows that are gone or came since the index was built, above which it is built anew."""
@@ -34,7 +34,7 @@ class _Part:
         return self.index.count - len(self.gone)
 
     def without(self, rows: Rows) -> "_Part":
-        here = rows[np.isin(rows, self.index.rows, assume_unique=True)]
+        here = rows[among(rows, self.index.rows)]
         if not len(here):
             return self
         gone = np.union1d(self.gone, here)
@@ -61,18 +61,20 @@ class LiveIndex:
         """Return `base` as it was built."""
         return cls(_Part(base))
 
-    def changed_by(self, gone: Rows, came: Rows, vectors: Vectors) -> "LiveIndex":
-        """Return the index after a change.
+    def without(self, gone: Rows) -> "LiveIndex":
+        """Return the index without some rows, of which it need not hold each."""
+        if not len(gone):
+            return self
+        added = tuple(part for part in (part.without(gone) for part in self._added) if part.count)
+        return LiveIndex(self._base.without(gone), added)
 
-        Args:
-            gone: rows that are found no more.
-            came: rows that are found from now on; never one that was gone.
-            vectors: theirs, (n, d).
-        """
-        added = [part for part in (part.without(gone) for part in self._added) if part.count]
-        if len(came):
-            added.append(_joined(added, came, vectors))
-        return LiveIndex(self._base.without(gone), tuple(added))
+    def grown(self, came: Rows, vectors: Vectors) -> "LiveIndex":
+        """Return the index with rows that came, never one that was gone; `vectors` (n, d) are theirs."""
+        if not len(came):
+            return self
+        added = list(self._added)
+        added.append(_joined(added, came, vectors))
+        return LiveIndex(self._base, tuple(added))
 
     @property
     def base(self) -> VectorIndex:
@@ -87,7 +89,7 @@ class LiveIndex:
     @property
     def latest(self) -> int:
         """The highest row of all that it holds; 0 where it holds none."""
-        return max((int(part.index.rows.max()) for part in self._parts if part.index.count), default=0)
+        return max((int(part.index.rows[-1]) for part in self._parts if part.index.count), default=0)
 
     @property
     def count(self) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from retrieval.vector_index import Rows
+from retrieval.vector_index import Rows, among
 from retrieval.word_index import PassageWords, WordHits, WordIndex
 
 _NO_ROWS: Rows = np.empty(0, np.int64)
@@ -51,8 +51,9 @@ class LiveWords:
         return (len(self.gone) + came) / max(1, self.count)
 
     def without(self, gone: Rows) -> "LiveWords":
-        """Return the words without those of some passages."""
-        return replace(self, gone=np.union1d(self.gone, gone)) if len(gone) else self
+        """Return the words without those of some passages, of which it need not hold each."""
+        here = np.concatenate([_NO_ROWS, *(gone[among(gone, index.rows)] for index in self._indexes)])
+        return replace(self, gone=np.union1d(self.gone, here)) if len(here) else self
 
     def grown(self, passages: Iterable[PassageWords]) -> "LiveWords":
         """Return the words with those of passages that came, whose rows are all above `latest`."""

@@ -8,14 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
+from sqlalchemy import Column, ColumnElement, Connection, RowMapping, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from core.errors import NotFound
 from retrieval.attribute_filter import Filter, condition
 from retrieval.records import DOCUMENTS, Document, FileFailure, FileWarning, Passage, StoreStatus, Vectors
 from retrieval.splitting import Piece, embedding_text
-from retrieval.tables import documents, entries, file_failures, passages, stores, vectors
+from retrieval.tables import documents, entries, file_failures, passages, removals, stores, vectors
 from retrieval.vector_index import Rows
 from retrieval.word_index import PassageWords
 
@@ -253,10 +253,30 @@ def rows_above(connection: Connection, store_id: int, row: int) -> Rows:
 
     A row number is never given twice, and is higher than all that were given before.
     """
-    # As one string: a result row for each of many passages would take nine times as long.
-    query = select(func.group_concat(passages.c.row)).where(passages.c.store_id == store_id, passages.c.row > row)
-    joined = connection.execute(query).scalar()
-    return np.sort(np.fromstring(joined, np.int64, sep=",")) if joined else np.empty(0, np.int64)
+    return _numbers(connection, passages.c.row, passages.c.store_id == store_id, passages.c.row > row)
+
+
+def latest_removal(connection: Connection) -> int:
+    """Return the number of the latest removal of a passage of any store; 0 where there was none."""
+    return connection.execute(select(func.max(removals.c.seq))).scalar() or 0
+
+
+def removed_after(connection: Connection, store_id: int, removal: int) -> Rows | None:
+    """Return the rows, ascending, of a store's passages that were removed after a removal.
+
+    Args:
+        connection: an open one.
+        store_id: of the store.
+        removal: the number of one, or 0 for the time before the first.
+
+    Returns:
+        None where not all of them are remembered, or the number is none of this database.
+    """
+    latest = latest_removal(connection)
+    oldest = connection.execute(select(func.min(removals.c.seq))).scalar() or latest + 1
+    if not oldest - 1 <= removal <= latest:
+        return None
+    return _numbers(connection, removals.c.row, removals.c.store_id == store_id, removals.c.seq > removal)
 
 
 def passage_words(connection: Connection, store_id: int, above: int = 0) -> Iterator[PassageWords]:
@@ -363,6 +383,12 @@ def statuses(connection: Connection, embedder: str) -> list[StoreStatus]:
         )
         for row in connection.execute(query)
     ]
+
+
+def _numbers(connection: Connection, column: Column[int], *which: ColumnElement[bool]) -> Rows:
+    # As one string: a result row for each of many numbers would take nine times as long.
+    joined = connection.execute(select(func.group_concat(column)).where(*which)).scalar()
+    return np.sort(np.fromstring(joined, np.int64, sep=",")) if joined else np.empty(0, np.int64)
 
 
 def _parts(values: Iterable[int]) -> Iterator[list[int]]:

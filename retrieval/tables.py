@@ -6,6 +6,7 @@ embedder can be laid beside the old ones before a store is switched over.
 """
 
 from sqlalchemy import (
+    DDL,
     JSON,
     BigInteger,
     Boolean,
@@ -20,7 +21,11 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    event,
 )
+
+REMOVALS_KEPT = 100_000
+"""How many removals are remembered, of all stores together; an index that missed more compares all its rows."""
 
 metadata = MetaData()
 
@@ -78,6 +83,31 @@ passages = Table(
     Index("retrieval_passages_by_text", "text_hash"),
     # A row number is never given twice: an index that is one sync behind cannot name a wrong passage.
     sqlite_autoincrement=True,
+)
+
+removals = Table(
+    "retrieval_removals",
+    metadata,
+    # Without a gap, and in the order of the commits: who knows one knows which came after it.
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    # No foreign keys: what is noted here outlives passage and store.
+    Column("store_id", Integer, nullable=False),
+    Column("row", Integer, nullable=False),
+    Index("retrieval_removals_by_store", "store_id"),
+    sqlite_autoincrement=True,
+)
+
+# A trigger, so that no deletion can forget it, and that both are in one transaction. The newest always stays.
+event.listen(
+    metadata,
+    "after_create",
+    DDL(  # type: ignore[no-untyped-call]  # SQLAlchemy gives it no types
+        "CREATE TRIGGER IF NOT EXISTS retrieval_passage_removed AFTER DELETE ON retrieval_passages BEGIN"
+        ' INSERT INTO retrieval_removals (store_id, "row") VALUES (OLD.store_id, OLD."row");'
+        " DELETE FROM retrieval_removals WHERE seq <= last_insert_rowid() - %(kept)s;"
+        " END",
+        context={"kept": REMOVALS_KEPT},
+    ),
 )
 
 vectors = Table(

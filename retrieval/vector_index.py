@@ -230,6 +230,13 @@ class VectorIndex:
         return self if copy is None else VectorIndex(self.kind, self.rows, self._index, copy)
 
 
+def among(rows: Rows, named: Rows) -> npt.NDArray[np.bool_]:
+    """Tell which of a few rows are among many, which ascend."""
+    if not len(named):
+        return np.zeros(len(rows), np.bool_)
+    return np.asarray(named[np.minimum(np.searchsorted(named, rows), len(named) - 1)] == rows, np.bool_)
+
+
 class _GpuCopy:
     """A copy in the memory of a GPU, searched by one thread at a time: faiss allows no more there."""
 

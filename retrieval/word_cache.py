@@ -9,7 +9,6 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 from sqlalchemy import Connection
 
 from core.database import Database
@@ -18,6 +17,7 @@ from retrieval import shelf
 from retrieval.index_folder import IndexFolder, digest
 from retrieval.live_words import LiveWords
 from retrieval.shelf import Store
+from retrieval.store_changes import StoreChanges
 from retrieval.word_index import ANALYSIS, IN_MEMORY, WordIndex
 
 _LOG = logging.getLogger(__name__)
@@ -29,8 +29,15 @@ _WORN = 0.15
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
+    """The words of a store as it was at one generation.
+
+    Attributes:
+        noted: the latest removal of that moment; None if nobody knows.
+    """
+
     store: Store
     words: LiveWords
+    noted: int | None = None
 
 
 @dataclass(slots=True)
@@ -106,32 +113,31 @@ class WordCache:
                 held = place.snapshot
                 if held is not None and held.store.generation == now.generation:
                     return held.words
-                words = held.words if held else self._read(now)
-                fresh = words and self._changed(connection, now, words)
+                held = held or self._read(now)
+                fresh = held and self._changed(connection, now, held)
                 if fresh is None:
-                    fresh, saved = self._made(connection, now, place)
+                    words, saved = self._made(connection, now, place)
+                    fresh = _Snapshot(now, words, shelf.latest_removal(connection))
             if saved is not None:
                 self._record(now, saved)
-            place.snapshot = _Snapshot(now, fresh)
-            if self._outgrown(fresh, place):
+            place.snapshot = fresh
+            if self._outgrown(fresh.words, place):
                 self._write_later(place)
-        return fresh
+        return fresh.words
 
-    def _changed(self, connection: Connection, store: Store, words: LiveWords) -> LiveWords | None:
-        """Return the words with what has changed since; None if they are as well made anew.
-
-        A row number is never given twice. So only rows above the latest one came; where those and the ones before
-        are more than there are, some are gone.
-        """
-        passages = shelf.passage_count(connection, store.id)
-        came = len(shelf.rows_above(connection, store.id, words.latest))
-        if words.count + came != passages:
-            words = words.without(np.setdiff1d(words.rows, shelf.rows_above(connection, store.id, 0)))
+    def _changed(self, connection: Connection, store: Store, held: _Snapshot) -> _Snapshot | None:
+        """Return the words with what has changed since; None if they are as well made anew."""
+        changes = StoreChanges.since(connection, store.id, held.words, held.noted)
+        came = len(changes.came)
+        words = held.words.without(changes.gone)
+        passages = words.count + came
         if passages <= _MADE_ANEW and (len(words.gone) or (came and words.saved)):
             return None
         if came:
             words = words.grown(shelf.passage_words(connection, store.id, words.latest))
-        return None if passages <= self._in_memory and words.changed > _WORN else words
+        if passages <= self._in_memory and words.changed > _WORN:
+            return None
+        return _Snapshot(store, words, changes.noted)
 
     def _made(self, connection: Connection, store: Store, place: _Place) -> tuple[LiveWords, str | None]:
         """Return the words of all passages, and the digest of the files that they were written to, if any."""
@@ -151,12 +157,12 @@ class WordCache:
             sha256 = digest(beside, ANALYSIS)
         return LiveWords(WordIndex.read(self._folder.path(store.id))), sha256
 
-    def _read(self, store: Store) -> LiveWords | None:
+    def _read(self, store: Store) -> _Snapshot | None:
         path = self._folder.path(store.id)
         try:
             if store.words_sha256 is None or digest(path, ANALYSIS) != store.words_sha256:
                 return None
-            return LiveWords(WordIndex.read(path))
+            return _Snapshot(store, LiveWords(WordIndex.read(path)))
         except OSError:
             return None
 
@@ -200,11 +206,12 @@ class WordCache:
             except OSError as error:
                 self._refuse(store, place, error)
                 return
+            made = _Snapshot(store, words, shelf.latest_removal(connection))
         self._record(store, sha256)
         with place.turn, self._database.snapshot() as connection:
             now = shelf.find_store(connection, store.name)
-            if now is not None and now.id == store.id and (fresh := self._changed(connection, now, words)):
-                place.snapshot = _Snapshot(now, fresh)
+            if now is not None and now.id == store.id and (fresh := self._changed(connection, now, made)):
+                place.snapshot = fresh
 
     def _refuse(self, store: Store, place: _Place, error: OSError) -> None:
         place.refused = True

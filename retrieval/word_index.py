@@ -17,7 +17,7 @@ import numpy.typing as npt
 import tantivy
 from tantivy import Document, Index, Occur, Query, Searcher
 
-from retrieval.vector_index import Rows
+from retrieval.vector_index import Rows, among
 
 IN_MEMORY = 5_000
 """Up to so many passages an index is made faster than anybody waits for (0.3 s), and need not be saved."""
@@ -165,13 +165,6 @@ class WordIndex:
 def tokens(text: str) -> list[str]:
     """Return the tokens of a text: runs of letters and digits, in small, without accents, by English stems."""
     return list(_analyzer().analyze(_normal(text)))
-
-
-def among(rows: Rows, named: Rows) -> npt.NDArray[np.bool_]:
-    """Tell which of a few rows are among many, which ascend."""
-    if not len(named):
-        return np.zeros(len(rows), np.bool_)
-    return np.asarray(named[np.minimum(np.searchsorted(named, rows), len(named) - 1)] == rows, np.bool_)
 
 
 _NONE = WordHits(np.empty(0, np.int64), np.empty(0, np.float64))

@@ -148,7 +148,7 @@ def test_rows_that_are_gone_are_not_found_and_rows_that_came_are(
     first = base.search(question, 30).rows
     came = np.array([9_000_000], np.int64)
 
-    live = LiveIndex.over(base).changed_by(first[:20], came, question.reshape(1, -1))
+    live = LiveIndex.over(base).without(first[:20]).grown(came, question.reshape(1, -1))
 
     found = live.search(question, 11)
     assert found == [9_000_000, *first[20:30].tolist()]
@@ -159,6 +159,6 @@ def test_rows_that_are_gone_are_not_found_and_rows_that_came_are(
 def test_index_with_all_rows_gone_finds_nothing() -> None:
     rows, vectors = _cloud(5)
 
-    live = LiveIndex.over(VectorIndex.exact(rows, vectors)).changed_by(rows, rows[:0], vectors[:0])
+    live = LiveIndex.over(VectorIndex.exact(rows, vectors)).without(rows)
 
     assert live.search(vectors[0], 3) == []

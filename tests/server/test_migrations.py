@@ -177,6 +177,23 @@ def test_a_migrated_database_is_what_the_code_declares(tmp_path: Path) -> None:
     database.close()
 
 
+def test_a_migrated_database_has_the_triggers_that_the_code_declares(tmp_path: Path) -> None:
+    """Alembic compares none; without the one, a removed passage would stay in the indexes."""
+    migrated, declared = Database(tmp_path / "migrated.db"), Database(tmp_path / "declared.db")
+    migrate(migrated)
+    for metadata in ALL:
+        metadata.create_all(declared.engine)
+    found = []
+    for database in (migrated, declared):
+        with database.read() as connection:
+            query = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY name"
+            found.append(connection.exec_driver_sql(query).all())
+        database.close()
+
+    assert [name for name, _ in found[0]] == ["retrieval_passage_removed"]
+    assert found[0] == found[1]
+
+
 def test_the_first_release_is_built_with_a_row_in_each_of_its_tables(tmp_path: Path) -> None:
     build(tmp_path / "old.db", "0001")
     assert content(tmp_path / "old.db") == {table: [row] for table, row in sorted(FIRST.items())}
