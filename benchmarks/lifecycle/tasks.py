@@ -151,7 +151,11 @@ def products(_: Path) -> Task:
         cases=[_case(row) for row in asked],
         graders=[{"kind": "normalised"}],
         metrics=["test.normalised", "general.surprise"],
-        gate=[{"metric": "test.normalised", "comparator": "base", "op": ">"}, _retention()],
+        gate=[
+            {"metric": "test.normalised", "comparator": "base", "op": ">"},
+            {"metric": "test.normalised", "comparator": "absolute", "op": ">=", "value": 0.5},
+            _retention(),
+        ],
         max_tokens=12,
     )
 
