@@ -70,6 +70,17 @@ def test_a_command_gives_its_job_to_a_worker_that_runs_already_and_follows_it(
     assert json.loads(outcome.out)["state"] == "candidate"  # only the other one can evaluate
 
 
+def test_a_version_tells_which_version_of_which_data_set_it_was_made_of(run: Run, tmp_path: Path) -> None:
+    data = write(tmp_path, *(asked(f"question {number}", "An answer.") for number in range(4)), name="talks.jsonl")
+    imported = run("dataset", "import", str(data), "--name", "talks", "--pii", "allow", "--json")
+    assert imported.code == 0, imported.err
+    outcome = run("adapter", "train", "talks", "--name", "coach", "--rank", "4")
+    assert outcome.code == 0, outcome.err
+    lineage = json.loads(run("adapter", "card", "coach@1", "--json").out)["lineage"]
+    assert lineage["training_file"] == "talks@1"
+    assert lineage["data_sha256"] == hash_of_file(data)
+
+
 def test_a_fault_in_the_data_ends_a_command_with_its_line(run: Run, tmp_path: Path) -> None:
     data = write(tmp_path, talk(S, U, A), talk(S, U), name="train.jsonl")
     outcome = run("adapter", "train", str(data), "--name", "coach")

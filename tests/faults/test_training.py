@@ -19,8 +19,8 @@ from tests.engine.server import ROOT, RunningServer
 from tests.fakes.trainer import STEPS, WAITS_AFTER, losses
 from tests.faults.world import World, eventually
 
-pytestmark = pytest.mark.timeout(600)  # whole servers are started, on a machine that may be slow
-_PATIENCE = 200.0
+pytestmark = pytest.mark.timeout(1200)  # whole servers are started, on a machine that may be slow
+_PATIENCE = 300.0
 
 
 def _settings(world: World) -> dict[str, str]:
