@@ -676,7 +676,7 @@ PROMISES = (
         "slack-once",
         "Each question is answered once, however often Slack delivers it, connections break or the program is "
         "killed; an answer that was broken off ends in a word about it.",
-        ("tests/slack/test_exactly_once.py", "tests/slack/test_kills.py"),
+        ("tests/slack/test_exactly_once.py", "tests/slack/test_kills.py", "tests/slack/test_leases.py"),
     ),
     Promise(
         "feedback",

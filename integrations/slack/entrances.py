@@ -98,7 +98,6 @@ class Entrances:
         )
         user, ts = str(body["user"]["id"]), str(message["ts"])
         files = files_of(message)
-        await self.desk.ask(
-            Question(f"files:{place.channel}:{ts}:{user}", place, ts, user, "", Kind.SHORTCUT, files=files)
-        )
+        key = f"files:{body['trigger_id']}"  # each click is answered
+        await self.desk.ask(Question(key, place, ts, user, "", Kind.SHORTCUT, files=files))
         await ack()

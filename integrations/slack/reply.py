@@ -5,15 +5,18 @@ question is not answered a second time: calls may have been made already. If not
 answered now.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 import anyio
 
+from core.errors import RepertoryError
 from integrations.slack import blocks, words
 from integrations.slack.answering import Answering
 from integrations.slack.cast import Cast, Persona
+from integrations.slack.held import Held, LeaseLost
 from integrations.slack.history import conversation, read_thread, stray
 from integrations.slack.house import House
 from integrations.slack.ledger import Ledger
@@ -25,6 +28,8 @@ from integrations.slack.question import Kind, Question, State, Thread
 from integrations.slack.thread_files import ThreadFiles
 from integrations.slack.threads import Threads
 from integrations.slack.workspace import GONE, Answer, SlackRefused, Workspace
+
+logger = logging.getLogger(__name__)
 
 MOST_ATTEMPTS = 3
 _HISTORY = 6_000
@@ -49,6 +54,7 @@ class Replying:
         """Reply to a question that is claimed; return what became of it.
 
         Raises:
+            LeaseLost: another process has taken the question over.
             SlackRefused: Slack does not take the reply.
             SlackUnclear: Slack does not answer.
         """
@@ -87,6 +93,7 @@ class Replying:
         """Begin a thread for a question that was asked by a command, with the question itself."""
         text = f"<@{question.user}> asks: {escaped(question.text)}"
         body = {"channel": question.place.channel, "text": text}
+        await self._hold(question)
         ts = str((await workspace.call("chat.postMessage", body, repeat=False))["ts"])
         placed = replace(question, place=replace(question.place, thread=ts), ts=ts)
         await anyio.to_thread.run_sync(self.ledger.place, placed)
@@ -151,6 +158,7 @@ class Replying:
             await outlet.end(())
         else:
             stores = [thread.store] if thread.store else []
+            await self._hold(question)  # calls may be made from here on
             await self.answering.answer(question, persona, history, stores, outlet)
         for ts in old:  # the new answer needs fewer messages
             await _deleted(workspace, question.place.channel, ts)
@@ -183,8 +191,20 @@ class Replying:
         posted = partial(self._posted, question)
         lost = partial(self._lost, workspace, question)
         if old:
-            return Edited(workspace, question.place, posted, lost, ts=old.pop(0))
-        return Streamed(workspace, question.place, question.user, posted, lost)
+            message: Growing = Edited(workspace, question.place, posted, lost, ts=old.pop(0))
+        else:
+            message = Streamed(workspace, question.place, question.user, posted, lost)
+        return Held(message, partial(self._hold, question))
+
+    async def _hold(self, question: Question) -> None:
+        """Make sure that the question is still ours: the process may have stood still past its lease."""
+        try:
+            ours = await anyio.to_thread.run_sync(self.ledger.renew, question.seq)
+        except RepertoryError as error:  # nobody else can write there either
+            logger.warning("A lease was not renewed before a call: %s", error.message)
+            return
+        if not ours:
+            raise LeaseLost("The question is no longer this process's.")
 
     async def _posted(self, question: Question, ts: str) -> None:
         await anyio.to_thread.run_sync(self.threads.answered_by, question, ts)
@@ -198,12 +218,14 @@ class Replying:
     async def _say(self, workspace: Workspace, question: Question, sentence: str) -> None:
         """Reply with a sentence of our own."""
         posted, lost = partial(self._posted, question), partial(self._lost, workspace, question)
-        await Edited(workspace, question.place, posted, lost).end(sentence, (), ())
+        message = Edited(workspace, question.place, posted, lost)
+        await Held(message, partial(self._hold, question)).end(sentence, (), ())
 
     async def _tell_apart(self, workspace: Workspace, question: Question) -> None:
         """Tell the asker in a direct message that nothing can be posted where they asked."""
         sentence = f"I cannot speak in <#{question.place.channel}>. Invite me there, and ask me again."
         body = {"channel": question.user, "text": sentence}
+        await self._hold(question)
         await workspace.call("chat.postMessage", body, repeat=False)
 
 

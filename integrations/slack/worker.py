@@ -11,6 +11,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from core.errors import RepertoryError
+from integrations.slack.held import LeaseLost
 from integrations.slack.ledger import Ledger
 from integrations.slack.question import Question, State
 from integrations.slack.reply import MOST_ATTEMPTS, Replying
@@ -91,7 +92,9 @@ class Worker:
             await anyio.sleep(self.lease / 4)
             try:
                 if not await anyio.to_thread.run_sync(self.ledger.renew, seq):
+                    _tell_lost()
                     self._running[seq].cancel()
+                    return
             except RepertoryError as error:
                 logger.error("A lease was not renewed: %s", error.message)
 
@@ -104,6 +107,9 @@ class Worker:
     async def _finish(self, question: Question) -> None:
         try:
             state = await self.replying.reply(question)
+        except LeaseLost:
+            _tell_lost()
+            return
         except RepertoryError as error:
             logger.error("A question in %s cannot be answered in Slack: %s", question.place.channel, error.message)
             if not isinstance(error, SlackRefused) and question.attempts <= MOST_ATTEMPTS:
@@ -114,3 +120,9 @@ class Worker:
             logger.exception("A question in %s ended in a defect.", question.place.channel)
             state = State.DONE
         await anyio.to_thread.run_sync(self.ledger.finish, question.seq, state)
+
+
+def _tell_lost() -> None:
+    logger.warning(
+        "A question is no longer this process's: another took it over, or it was edited or deleted there."
+    )

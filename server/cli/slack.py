@@ -1,6 +1,6 @@
 """`repertory slack …`: serve personas in Slack, look whether all is set up, write an app's manifest."""
 
-from typing import Annotated
+from typing import Annotated, Never
 
 import typer
 
@@ -12,13 +12,13 @@ app = typer.Typer(help="Personas in Slack.", no_args_is_help=True)
 @app.command()
 def run(ctx: typer.Context) -> None:
     """Serve Slack beside a running server, until Ctrl-C; `repertory serve` does it by itself."""
-    raise typer.Exit(_started(Session.of(ctx), "run"))
+    _become(Session.of(ctx), "run")
 
 
 @app.command()
 def check(ctx: typer.Context) -> None:
     """Look at tokens, scopes, and which persona speaks where."""
-    raise typer.Exit(_started(Session.of(ctx), "check"))
+    _become(Session.of(ctx), "check")
 
 
 @app.command()
@@ -61,9 +61,10 @@ def _told(session: Session, persona: str) -> dict[str, object]:
     return {"name": spec.name, "description": spec.description, "starters": spec.conversation_starters}
 
 
-def _started(session: Session, work: str) -> int:
-    """Run the program with the settings; its secrets go through a pipe."""
-    import subprocess
+def _become(session: Session, work: str) -> Never:
+    """Go on as the program, so that whoever ends this process ends it; its secrets go through a pipe."""
+    import os
+    import sys
 
     from core.clock import system_clock
     from server.cli.session import server_url
@@ -75,12 +76,8 @@ def _started(session: Session, work: str) -> int:
     if key is None:
         with session.database() as database:
             key = key_of(settings, Keys(database, system_clock))
-    setup = setup_of(settings, session.url or server_url(settings), key)
-    child = subprocess.Popen(argv(work), stdin=subprocess.PIPE, text=True)
-    try:
-        assert child.stdin is not None  # noqa: S101  it was asked for
-        child.stdin.write(setup)
-        child.stdin.close()
-        return child.wait()
-    except KeyboardInterrupt:  # the child has it, too
-        return child.wait()
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w", encoding="utf-8") as pipe:
+        pipe.write(setup_of(settings, session.url or server_url(settings), key))
+    os.dup2(reading, 0)
+    os.execv(sys.executable, argv(work))  # noqa: S606  there is no shell to start it without

@@ -43,8 +43,8 @@ APP_TOKEN: Final = "xapp-fake-0123456789"
 SECRET: Final = "signing-secret-of-the-fake"
 MIRA, OLE = "U0MIRA0001", "U0OLE00001"
 SCOPES = (
-    "app_mentions:read,assistant:write,channels:history,chat:write,commands,files:read,groups:history,im:history,"
-    "im:read,im:write,users:read"
+    "app_mentions:read,assistant:write,channels:history,channels:read,chat:write,commands,files:read,groups:history,"
+    "groups:read,im:history,im:read,im:write"
 )
 Answer = dict[str, Any]
 
@@ -235,7 +235,7 @@ def running_slack() -> Iterator[FakeSlack]:
     thread = threading.Thread(target=asyncio.run, args=(serve(),))
     thread.start()
     try:
-        assert ready.wait(10)
+        assert ready.wait(60)
         yield slack
     finally:
         assert slack.loop is not None

@@ -13,15 +13,21 @@ class Limits:
 
     Attributes:
         of: method → calls, in seconds.
+        coming: method → how many further calls are refused, whenever they come.
         refused: how often each method was refused.
     """
 
     of: dict[str, tuple[int, float]] = field(default_factory=dict)
+    coming: dict[str, int] = field(default_factory=dict)
     refused: dict[str, int] = field(default_factory=dict)
     _taken: dict[str, list[float]] = field(default_factory=dict)
 
     def wait(self, method: str, key: str = "") -> float:
         """Take one call; return 0, or the seconds after which it may be made."""
+        if self.coming.get(method, 0) > 0:
+            self.coming[method] -= 1
+            self.refused[method] = self.refused.get(method, 0) + 1
+            return 0.5
         if method not in self.of:
             return 0.0
         most, seconds = self.of[method]

@@ -124,7 +124,7 @@ METHODS: dict[str, tuple[Method, str | None]] = {
     "chat.stopStream": (stop_stream, "chat:write"),
     "chat.getPermalink": (permalink, None),
     "conversations.replies": (replies, "channels:history"),
-    "conversations.info": (channel_info, None),
+    "conversations.info": (channel_info, "channels:read"),
     "views.open": (open_view, None),
     "assistant.threads.setSuggestedPrompts": (suggest, "assistant:write"),
 }

@@ -45,4 +45,4 @@ def child(setup: Setup, log: Path) -> Iterator[subprocess.Popen[str]]:
         yield process
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)

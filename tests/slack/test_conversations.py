@@ -152,10 +152,10 @@ async def test_people_of_other_workspaces_are_turned_away(world: World) -> None:
 
 
 async def test_files_given_to_the_persona_are_knowledge_of_their_thread_alone(world: World) -> None:
-    world.slack.files["/files-pri/menu.md"] = b"# Menu\n\nThe canteen serves pumpkin soup on Thursdays.\n"
-    file = {"id": "F0MENU0001", "name": "menu.md", "url_private_download": f"{world.slack.url}/files-pri/menu.md"}
     world.engine.will("Pumpkin soup [1].", "I do not know.")
-    ts = world.slack.say(f"{ME} What does the canteen serve on Thursdays?", files=[file], subtype="file_share")
+    ts = world.slack.say(
+        f"{ME} What does the canteen serve on Thursdays?", files=[_shared_menu(world)], subtype="file_share"
+    )
     assert (await _answered(world, ts))[0] == "Pumpkin soup [1]."
     assert "pumpkin soup" in str(world.engine.requests[-1]["messages"])
     assert "Menu" in str(world.slack.answers(GENERAL, ts)[0]["blocks"][0])
@@ -165,6 +165,58 @@ async def test_files_given_to_the_persona_are_knowledge_of_their_thread_alone(wo
     world.slack.deliver({"type": "file_deleted", "file_id": "F0MENU0001"})
     await until(lambda: not world.program.desk.threads.with_file("slack", "T0FAKE0001", "F0MENU0001"))
     assert finished(world.slack, GENERAL, ts)
+
+
+def _shared_menu(world: World) -> dict[str, str]:
+    world.slack.files["/files-pri/menu.md"] = b"# Menu\n\nThe canteen serves pumpkin soup on Thursdays.\n"
+    url = f"{world.slack.url}/files-pri/menu.md"
+    return {"id": "F0MENU0001", "name": "menu.md", "url_private_download": url}
+
+
+def _use_files(world: World, ts: str) -> None:
+    """Choose "Use these files" in the menu of a message."""
+    message = {name: value for name, value in world.slack.messages[ts].items() if name != "channel"}
+    shown = {"channel": {"id": GENERAL}, "message": message, "user": {"id": MIRA}}
+    world.slack.interact({"type": "message_action", "callback_id": "use_files", **shown})
+
+
+async def test_files_of_a_thread_become_its_knowledge_only_once_the_shortcut_asks_for_it(world: World) -> None:
+    world.engine.will("At nine.", "I do not know.", "Pumpkin soup [1].", "I do not know.")
+    ts = world.slack.say(f"{ME} When does the library open?")
+    await _answered(world, ts)
+    shared = world.slack.say(
+        "What is for lunch on Thursdays?", thread=ts, user=OLE, files=[_shared_menu(world)], subtype="file_share"
+    )
+    await _answered(world, ts, count=2)
+    assert "pumpkin soup" not in str(world.engine.requests[-1]["messages"])
+    _use_files(world, shared)
+    assert (await _answered(world, ts, count=3))[2] == "I have read this. Ask me about it in this thread."
+    assert world.slack.answers(GENERAL, ts)[2]["tasks"]["file-F0MENU0001"]["status"] == "complete"
+    world.slack.say("What does the canteen serve on Thursdays?", thread=ts)
+    assert (await _answered(world, ts, count=4))[3] == "Pumpkin soup [1]."
+    assert "pumpkin soup" in str(world.engine.requests[-1]["messages"])
+    assert "Menu" in str(world.slack.answers(GENERAL, ts)[3]["blocks"][0])
+    other = world.slack.say(f"{ME} What does the canteen serve on Thursdays?")
+    await _answered(world, other)
+    assert "pumpkin soup" not in str(world.engine.requests[-1]["messages"])
+
+
+async def test_the_shortcut_for_files_says_what_it_could_not_read_and_may_be_used_again(world: World) -> None:
+    file = _shared_menu(world)
+    content = world.slack.files.pop("/files-pri/menu.md")
+    ts = world.slack.say("Our menu", files=[file], subtype="file_share")
+    _use_files(world, ts)
+    [trouble] = await _answered(world, ts)
+    assert trouble.startswith("_I could not read 'menu.md': ")
+    world.slack.files["/files-pri/menu.md"] = content
+    _use_files(world, ts)
+    assert (await _answered(world, ts, count=2))[1] == "I have read this. Ask me about it in this thread."
+
+
+async def test_the_shortcut_for_files_on_a_message_without_any_says_so(world: World) -> None:
+    ts = world.slack.say("No file here")
+    _use_files(world, ts)
+    assert await _answered(world, ts) == ["There is no file in this message."]
 
 
 async def test_a_file_that_does_not_lie_at_slack_is_not_fetched(world: World) -> None:

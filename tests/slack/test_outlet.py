@@ -12,6 +12,8 @@ from tests.slack.conftest import until
 
 pytestmark = pytest.mark.anyio
 PAUSE = 0.05
+LONG = 2.0
+"""A pause that no busy machine lets pass unseen."""
 TASK = {"id": "documents"}
 
 
@@ -22,7 +24,7 @@ class Shown:
 
     def __init__(self, refuses: str = "") -> None:
         self.calls: list[str] = []
-        self.ended = False
+        self.ended = self.refused = False
         self._refuses = refuses
 
     @property
@@ -31,6 +33,7 @@ class Shown:
 
     async def add(self, text: str, tasks: Blocks) -> None:
         if text and self._refuses:
+            self.refused = True
             raise SlackRefused("chat.appendStream", self._refuses)
         await anyio.sleep(PAUSE)  # a call takes its time
         self.calls.append(text)
@@ -42,7 +45,7 @@ class Shown:
 
 async def test_what_came_is_shown_though_nothing_more_comes() -> None:
     shown = Shown()
-    outlet = Outlet(lambda: shown, pause=PAUSE)
+    outlet = Outlet(lambda: shown, pause=LONG)
     await outlet.task(TASK)
     async with outlet.keeping_up():
         await outlet.write("The library opens")
@@ -67,10 +70,11 @@ async def test_a_call_of_the_timer_is_not_cut_by_the_end() -> None:
 
 
 async def test_what_the_timer_could_not_send_fails_at_the_next_piece() -> None:
-    outlet = Outlet(lambda: Shown("channel_not_found"), pause=PAUSE)
+    shown = Shown("channel_not_found")
+    outlet = Outlet(lambda: shown, pause=LONG)
     await outlet.task(TASK)
     async with outlet.keeping_up():
         await outlet.write("The library")
-        await anyio.sleep(PAUSE * 4)
+        await until(lambda: shown.refused)
         with pytest.raises(SlackRefused, match="channel_not_found"):
             await outlet.write(" opens")
