@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import event, text
@@ -245,12 +244,14 @@ def _steps(database: Database, work: Callable[[], object]) -> int:
     def watch(raw: sqlite3.Connection, *_: object) -> None:
         raw.set_progress_handler(count, 1)
 
+    def leave(raw: sqlite3.Connection, *_: object) -> None:
+        raw.set_progress_handler(None, 0)
+
     event.listen(database.engine, "checkout", watch)
+    event.listen(database.engine, "checkin", leave)
     work()
     event.remove(database.engine, "checkout", watch)
-    with database.read() as connection:
-        driver: Any = connection.connection.dbapi_connection
-        driver.set_progress_handler(None, 0)
+    event.remove(database.engine, "checkin", leave)
     return counted
 
 
