@@ -10,11 +10,14 @@ from pathlib import Path
 
 import psutil
 import pytest
+import yaml
 
 from integrations.slack.config import Setup
 from server.settings import ROOT
-from tests.fakes.slack import APP_TOKEN, BOT_TOKEN, BOT_USER, GENERAL, FakeSlack
-from tests.slack.conftest import finished, until
+from tests.fakes.slack import APP_TOKEN, BOT_TOKEN, BOT_USER, GENERAL, HELP, FakeSlack
+from tests.server.conftest import Gateway, Start
+from tests.server.serving import serving
+from tests.slack.conftest import GUIDE, finished, until
 
 pytestmark = pytest.mark.anyio
 _COMMAND = [sys.executable, "-c", "from server.cli import app; app()", "slack"]
@@ -99,3 +102,49 @@ def test_check_names_a_wrong_token_and_looks_at_the_rest(environment: dict[str, 
     assert "BAD  app 'slack', bot token 1: Slack refuses auth.test: invalid_auth." in out
     assert "ok   app 'slack', app token: opens a connection" in out
     assert "xoxb-wrong" not in out
+
+
+def test_check_names_a_key_that_repertory_does_not_take_and_a_server_that_is_away(
+    environment: dict[str, str], gateway: Gateway
+) -> None:
+    code, out, _ = _check(environment | {"REPERTORY_API_KEY": "rep-wrong"})
+    assert code == 1
+    assert f"BAD  Repertory at {gateway.base}: " in out
+    code, out, _ = _check(environment | {"REPERTORY_URL": "http://127.0.0.1:9"})
+    assert code == 1
+    assert "BAD  Repertory at http://127.0.0.1:9: " in out
+
+
+def test_without_an_app_it_says_what_to_set(environment: dict[str, str]) -> None:
+    for name in ("REPERTORY_SLACK_BOT_TOKEN", "REPERTORY_SLACK_APP_TOKEN"):
+        environment[name] = ""
+        del environment[name]
+    code, out, err = _check(environment)
+    assert code == 1
+    assert "Set REPERTORY_SLACK_BOT_TOKEN and REPERTORY_SLACK_APP_TOKEN" in out + err
+
+
+class TestTheMapping:
+    """Personas that are placed where nobody is."""
+
+    @pytest.fixture
+    def gateway(self, start: Start) -> Iterator[Gateway]:
+        spec = yaml.safe_load(GUIDE)
+        lost = {"app": "support", "workspaces": ["T0FAKE0001", "T0LOST0001"], "channels": [HELP]}
+        stray = spec | {"id": "stray", "integrations": {"slack": lost}}
+        away = spec | {"id": "away", "integrations": {"slack": {"channels": ["C0AWAY0001"]}}}
+        files = {str(one["id"]): yaml.safe_dump(one) for one in (stray, away)}
+        with serving(start({"guide": GUIDE} | files, stall_seconds=60)) as served:
+            assert served.services.personas.problems == ()
+            yield served
+
+    def test_check_names_the_app_workspace_and_channel_that_do_not_exist(
+        self, environment: dict[str, str]
+    ) -> None:
+        code, out, _ = _check(environment)
+        assert code == 1
+        assert [line for line in out.splitlines() if line.startswith("BAD")] == [
+            "BAD  away in C0AWAY0001: channel_not_found: is the id right, and is the app invited?",
+            "BAD  stray through the app 'support': there is no such app; there is slack",
+            "BAD  stray in workspace T0LOST0001: no bot token opens it",
+        ]
