@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from actions import ApprovalState
 from core.ids import PersonaId
-from core.principal import Scope
+from core.principal import Limits, Scope
 from integrations.slack.config import SlackApp
 from tests.fakes.crm import Crm, running_crm
 from tests.fakes.slack import APP_TOKEN, BOT_TOKEN, BOT_USER, GENERAL, HELP, MIRA, OLE, elements
@@ -164,3 +164,18 @@ async def test_with_a_key_of_their_own_people_reach_what_that_key_reaches(run: R
         await until(lambda: finished(world.slack, HELP, ts))
         [answer] = world.slack.answers(HELP, ts)
         assert answer["text"] == "You may not ask Guide here. An operator can change that."
+
+
+async def test_the_quota_of_a_persons_key_holds_in_slack_and_is_told(run: Run, gateway: Gateway) -> None:
+    key = gateway.services.keys.create("ole", [Scope.CHAT], limits=Limits(requests_per_minute=1))[1]
+    app = SlackApp(bot_tokens=(SecretStr(BOT_TOKEN),), app_token=SecretStr(APP_TOKEN), users={OLE: SecretStr(key)})
+    async with run(app=app) as world:
+        first = world.slack.say(f"{ME} When does the library open?", channel=HELP, user=OLE)
+        await until(lambda: finished(world.slack, HELP, first))
+        second = world.slack.say(f"{ME} And on Sunday?", channel=HELP, user=OLE)
+        await until(lambda: finished(world.slack, HELP, second))
+        [answer] = world.slack.answers(HELP, second)
+        assert answer["text"].startswith("That is more than I may answer at the moment. Please ask me again in ")
+        other = world.slack.say(f"{ME} When does the library open?", channel=HELP, user=MIRA)
+        await until(lambda: finished(world.slack, HELP, other))
+        assert world.slack.answers(HELP, other)[0]["text"] == "Hello from the engine."

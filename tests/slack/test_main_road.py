@@ -21,3 +21,16 @@ async def test_a_mention_is_answered_in_its_thread_with_sources(world: World) ->
     looked = answer["tasks"]["documents"]
     assert (looked["status"], looked["sources"][0]["type"]) == ("complete", "url")
     assert [one for one in world.slack.deliveries.made if one.tries > 1] == []
+
+
+async def test_a_long_answer_arrives_whole_in_as_many_messages_as_it_needs(world: World) -> None:
+    told = [f"Sentence {number} of the long answer is here." for number in range(400)]
+    world.engine.will(" ".join(told))
+    ts = world.slack.say(f"<@{BOT_USER}> Tell me all.")
+    await until(
+        lambda: told[-1] in str(world.slack.answers(GENERAL, ts)[-1:]) and finished(world.slack, GENERAL, ts)
+    )
+    texts = [str(one["text"]) for one in world.slack.answers(GENERAL, ts)]
+    assert len(texts) > 1
+    assert max(map(len, texts)) <= 12_000
+    assert " ".join(" ".join(texts).split()) == " ".join(told)
