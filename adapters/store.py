@@ -1,6 +1,5 @@
 """The folder of adapter versions: copies come in beside, are made durable, then renamed into place."""
 
-import fcntl
 import hashlib
 import json
 import os
@@ -13,6 +12,7 @@ from pathlib import Path
 from adapters.inspection import CONFIG, FILES, WEIGHTS
 from adapters.manifest import file_digests
 from core.durable import bring_to_disk
+from core.folder_lock import held
 
 _INCOMING = ".incoming-"
 
@@ -34,16 +34,14 @@ class AdapterStore:
         parent = self.root / name
         parent.mkdir(exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=_INCOMING, dir=parent))
-        held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX)  # the kernel's, so that it ends with a killed import
-            for file in FILES:
-                if file == WEIGHTS or (source / file).exists():
-                    _copy(source / file, folder / file)
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-            os.close(held)
+        with held(folder):
+            try:
+                for file in FILES:
+                    if file == WEIGHTS or (source / file).exists():
+                        _copy(source / file, folder / file)
+                yield folder
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def place(self, incoming: Path, name: str, version: int) -> Path:
         """Give a complete copy its place, durably."""
@@ -86,16 +84,10 @@ def content_digest(folder: Path, base_fingerprint: str) -> str:
 
 def _abandoned(folder: Path) -> bool:
     try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError:  # gone, or nothing of ours
+        with held(folder, wait=False):
+            return True
+    except OSError:  # somebody works on it, or it is gone, or nothing of ours
         return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    finally:
-        os.close(descriptor)
-    return True
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -1,6 +1,5 @@
 """The folder of a job: its own copies of the examples, the trainer's run, and what is left to look at."""
 
-import fcntl
 import os
 import shutil
 from collections.abc import Callable, Collection, Iterator
@@ -10,6 +9,7 @@ from pathlib import Path
 from adapters.training.preparation import RECORD
 from core.durable import bring_to_disk
 from core.errors import InvalidRequest
+from core.folder_lock import held
 
 TRAIN, VALID = "train.jsonl", "valid.jsonl"
 CURVES = "curves.html"
@@ -42,7 +42,8 @@ class JobFolders:
         Raises:
             InvalidRequest: a file cannot be read.
         """
-        with self._held(fcntl.LOCK_SH):
+        self.root.mkdir(parents=True, exist_ok=True)
+        with held(self.root, shared=True):
             folder = self.of(job_id)
             folder.mkdir(mode=0o700)
             for source, name in ((data, TRAIN), (valid, VALID)):
@@ -75,25 +76,15 @@ class JobFolders:
         Args:
             known: reads which jobs there are.
         """
+        self.root.mkdir(parents=True, exist_ok=True)
         try:
-            with self._held(fcntl.LOCK_EX | fcntl.LOCK_NB):
+            with held(self.root, wait=False):
                 jobs = known()
                 for folder in self.root.iterdir():
                     if folder.name not in jobs and folder.is_dir():
                         shutil.rmtree(folder, ignore_errors=True)
         except BlockingIOError:
             return
-
-    @contextmanager
-    def _held(self, how: int) -> Iterator[None]:
-        """Hold the folder of all jobs; the lock is the kernel's, so that it ends with a killed process."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        held = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            fcntl.flock(held, how)
-            yield
-        finally:
-            os.close(held)
 
 
 def _copy(source: Path, target: Path) -> None:
