@@ -6,6 +6,7 @@ process that came out of the command is ended: first asked, then killed. Knows n
 """
 
 import argparse
+import contextlib
 import ctypes
 import os
 import signal
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import psutil
 
@@ -33,9 +35,27 @@ def die_with_parent(sign: signal.Signals, parent: int) -> None:
         sys.exit(1)
 
 
-def command(parent: int, argv: Sequence[str]) -> list[str]:
-    """Return the command line that runs `argv` under a guardian."""
-    return [sys.executable, "-m", "core.guardian", "--parent", str(parent), "--", *argv]
+def command(parent: int, argv: Sequence[str], *, niceness: int = 0) -> list[str]:
+    """Return the command line that runs `argv` under a guardian.
+
+    Args:
+        parent: process id of whoever starts it.
+        argv: the command.
+        niceness: how much it gives way to others, from 0 to 19.
+    """
+    told = ["--parent", str(parent), "--niceness", str(niceness)]
+    return [sys.executable, "-m", "core.guardian", *told, "--", *argv]
+
+
+def give_way(niceness: int) -> None:
+    """Let this process, which leads a session of its own, give way to others.
+
+    Where the kernel shares the processors among sessions (Linux's autogroup, `man 7 sched`), `nice` alone weighs
+    only within one.
+    """
+    os.nice(niceness)
+    with contextlib.suppress(OSError):  # a kernel without autogroups has no such file
+        Path("/proc/self/autogroup").write_text(str(niceness))
 
 
 def end_processes(processes: Sequence[psutil.Process], grace: float = GRACE_SECONDS) -> None:
@@ -55,7 +75,7 @@ def _signal(process: psutil.Process, sign: signal.Signals) -> None:
         return
 
 
-def run(parent: int, argv: Sequence[str]) -> int:
+def run(parent: int, argv: Sequence[str], niceness: int = 0) -> int:
     """Run the command to its end; return its exit code."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_CHILD_SUBREAPER, 1)  # what the command orphans becomes ours to end
@@ -64,11 +84,13 @@ def run(parent: int, argv: Sequence[str]) -> int:
         signal.signal(sign, lambda number, _frame: asked.append(number))
     die_with_parent(signal.SIGTERM, parent)
     guardian = os.getpid()
-    child = subprocess.Popen(
-        argv,
-        start_new_session=True,
-        preexec_fn=lambda: die_with_parent(signal.SIGKILL, guardian),  # safe: one thread here
-    )
+
+    def begin() -> None:  # safe before the command runs, since there is one thread here
+        die_with_parent(signal.SIGKILL, guardian)
+        if niceness:
+            give_way(niceness)
+
+    child = subprocess.Popen(argv, start_new_session=True, preexec_fn=begin)
     while child.poll() is None and not asked and os.getppid() == parent:
         time.sleep(0.1)
     if child.poll() is None:
@@ -89,10 +111,11 @@ def main() -> int:
     """Parse the command line and run the command."""
     parser = argparse.ArgumentParser(prog="core.guardian")
     parser.add_argument("--parent", type=int, required=True)
+    parser.add_argument("--niceness", type=int, default=0)
     parser.add_argument("argv", nargs=argparse.REMAINDER)
     arguments = parser.parse_args()
     argv = arguments.argv[1:] if arguments.argv[:1] == ["--"] else arguments.argv
-    code = run(arguments.parent, argv)
+    code = run(arguments.parent, argv, arguments.niceness)
     return code if code >= 0 else 128 - code  # as shells tell of a signal: 137 for SIGKILL
 
 

@@ -28,12 +28,8 @@ def graded(work: bytes, *, seconds: float = _LONGEST_SECONDS) -> Mapping[str, ob
         InvalidRequest: a grader of the operator's is missing or broken, or grading takes too long.
         InternalError: the process broke off.
     """
-    command = [
-        "nice",
-        "-n",
-        str(_NICENESS),
-        *guardian.command(os.getpid(), [sys.executable, "-m", "adapters.evaluation"]),
-    ]
+    grader = [sys.executable, "-m", "adapters.evaluation"]
+    command = guardian.command(os.getpid(), grader, niceness=_NICENESS)
     try:
         done = subprocess.run(command, cwd=_ROOT, input=work, capture_output=True, timeout=seconds, check=False)
     except subprocess.TimeoutExpired as error:

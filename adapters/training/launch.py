@@ -98,7 +98,7 @@ def run_training(
     """
     order.out.mkdir(parents=True, exist_ok=True)
     log = order.out.with_name(f"{order.out.name}.log")
-    command = ["nice", "-n", str(_NICENESS), *guardian.command(os.getpid(), order.command())]
+    command = guardian.command(os.getpid(), order.command(), niceness=_NICENESS)
     failed: Failed | None = None
     over, stopped = threading.Event(), threading.Event()
     with (

@@ -1,0 +1,35 @@
+"""How a training is started: what it is told, and with which priority it runs."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from adapters import TrainingOrder, run_training
+from adapters.training.progress import Event, Note
+
+_AUTOGROUP = Path("/proc/self/autogroup")
+_TELLS = """
+import json, os, pathlib
+group = pathlib.Path("/proc/self/autogroup")
+told = [os.nice(0), group.read_text().split()[-1] if group.exists() else None]
+print(json.dumps({"event": "note", "message": json.dumps(told)}))
+"""
+
+
+def test_a_training_gives_way_to_every_other_process_also_to_those_of_other_sessions(tmp_path: Path) -> None:
+    events: list[Event] = []
+    order = TrainingOrder(tmp_path, tmp_path, tmp_path / "run", program=(sys.executable, "-c", _TELLS))
+    run_training(order, events.append)
+    ((own, of_session),) = [json.loads(event.message) for event in events if isinstance(event, Note)]
+    assert own == min(os.nice(0) + 10, 19)
+    assert of_session == ("10" if _AUTOGROUP.exists() else None)
+
+
+def test_whatever_runs_the_trainer_elsewhere_gets_the_options_behind_its_own_words(tmp_path: Path) -> None:
+    program = ("accelerate", "launch", "--num_processes", "1", "-m", "adapters.training")
+    order = TrainingOrder(tmp_path / "a.jsonl", tmp_path, tmp_path / "run", threads=3, program=program)
+    command = order.command()
+    assert tuple(command[: len(program)]) == program
+    options = dict(zip(command[len(program) :: 2], command[len(program) + 1 :: 2], strict=True))
+    assert (options["--data"], options["--threads"]) == (str(tmp_path / "a.jsonl"), "3")
