@@ -76,7 +76,7 @@ def train_adapter(prepared: Prepared, machine: Machine, reporter: Reporter) -> N
         "trained_tokens": tokens,
         "seconds": seconds,
         "weights_bytes": (out / WEIGHTS).stat().st_size,
-        "hardware": _hardware(outcome, machine),
+        "hardware": _hardware(outcome, machine.engine),
         "libraries": {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
     }
     write_json(out / RECORD, record)
@@ -104,13 +104,13 @@ def _curves(history: History) -> dict[str, list[tuple[int, float]]]:
     }
 
 
-def _hardware(outcome: Outcome, machine: Machine) -> dict[str, object]:
+def _hardware(outcome: Outcome, engine: str) -> dict[str, object]:
     return {
         "device": outcome.device,
         "dtype": outcome.dtype,
-        "threads": machine.threads,
+        "threads": torch.get_num_threads(),
         "machine": platform.machine(),
-        "engine": machine.engine,
+        "engine": engine,
     }
 
 

@@ -1,6 +1,7 @@
 """Training for real: a two-layer model, the true trainer in processes of its own, and a version at the end."""
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -176,7 +177,7 @@ def test_a_training_tells_its_steps_and_ends_as_a_version_in_the_state_trained(
     assert record["data"]["examples"] == 12
     assert record["data"]["learnt_tokens"] == 12 * 4
     assert record["trained_tokens"] == 3 * record["data"]["tokens"]
-    assert record["hardware"]["engine"] == "shared"
+    assert (record["hardware"]["engine"], record["hardware"]["threads"]) == ("shared", 1)
     kept = [event.step for event in validations if event.best][-1]
     assert record["kept_step"] == events[-1].kept == kept
     assert str(told.out.parent) not in json.dumps(record)
@@ -218,6 +219,20 @@ def test_a_training_that_is_killed_goes_on_bit_by_bit_as_if_it_had_not_been(
     assert records[0]["curves"] == records[1]["curves"]
     assert records[0]["kept_step"] == records[1]["kept_step"]
     assert len(records[0]["curves"]["loss"]) == 18
+
+
+def test_a_training_under_accelerate_ends_in_the_same_bits(
+    whole: tuple[TrainingOrder, list[Event]], tmp_path: Path
+) -> None:
+    told, events = whole
+    accelerate = Path(sys.executable).with_name("accelerate")
+    program = (str(accelerate), "launch", "--num_processes", "1", "-m", "adapters.training")
+    again: list[Event] = []
+    run_training(replace(told, out=tmp_path / "out", program=program), again.append)
+    losses = [[event.loss for event in some if isinstance(event, Step)] for some in (events, again)]
+    assert losses[0] == losses[1]
+    weights = [(folder / "adapter_model.safetensors").read_bytes() for folder in (told.out, tmp_path / "out")]
+    assert weights[0] == weights[1]
 
 
 def test_a_training_that_only_gets_worse_ends_early_and_keeps_what_was_best(
