@@ -22,6 +22,7 @@ from server.app import create_app
 from server.assembly import assemble
 from server.engine.client import EngineClient
 from server.engine_port import Answering, Readiness, Who
+from server.evaluation.evaluating import Likelihood
 from server.services import Services
 from server.settings import Settings
 from tests.databases import new_database
@@ -178,7 +179,11 @@ def start(tmp_path: Path, engine: FakeEngine) -> Start:
 
     @asynccontextmanager
     async def started(
-        personas: dict[str, str] | None = None, *, clock: Clock = lambda: 1_800_000_000.0, **settings: Any
+        personas: dict[str, str] | None = None,
+        *,
+        clock: Clock = lambda: 1_800_000_000.0,
+        likelihood: Likelihood | None = None,
+        **settings: Any,
     ) -> AsyncIterator[Gateway]:
         folder = tmp_path / "personas"
         folder.mkdir()
@@ -209,6 +214,7 @@ def start(tmp_path: Path, engine: FakeEngine) -> Start:
             engine=client,
             releases=releases,
             clock=clock,
+            likelihood=likelihood,
         )
         app = create_app(services)
         async with app.router.lifespan_context(app):

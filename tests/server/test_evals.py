@@ -1,6 +1,9 @@
 """Evaluations over the API: the same questions to the prompt alone, the current and the candidate version."""
 
+import re
+from html import unescape
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,7 +12,7 @@ from core.principal import Scope
 from server.openapi.rollout_shapes import CardShown
 from server.routes.adapters import papers_of
 from tests.fakes.engine import Reply
-from tests.server.conftest import Gateway
+from tests.server.conftest import Gateway, Start
 from tests.server.evals import evaluated, knowing, register, spec
 
 pytestmark = pytest.mark.anyio
@@ -88,6 +91,50 @@ async def test_a_version_that_the_prompt_alone_equals_is_rejected_in_words(
     assert told["outcome"] == "fail"
     assert "The prompt alone does as well: do not tune." in told["reason"]
     assert gateway.services.evaluations.beginning.registry.get("tuned", 1).state == "rejected"
+
+
+@pytest.mark.parametrize(("nats", "outcome"), [(2.2, "pass"), (3.0, "fail")])
+async def test_a_version_that_answers_well_is_rejected_where_it_has_forgotten_plain_language(
+    start: Start, tmp_path: Path, nats: float, outcome: str
+) -> None:
+    async def likelihood(model: str, text: str) -> list[float]:
+        return [-nats if model == "tuned@1" else -2.0] * len(text.split())
+
+    asked = spec(sets=[*spec()["sets"], {"name": "general", "builtin": "retention"}])
+    asked["gate"] += [{"metric": "general.surprise", "comparator": "base", "op": "<=", "margin": 0.5}]
+    async with start(likelihood=likelihood) as gateway:
+        register(gateway, tmp_path)
+        gateway.engine.model = knowing("tuned@1")
+        async with gateway.admin() as client:
+            told = await evaluated(client, {"spec": asked, "version": 1})
+            report = (await client.get(f"/api/evals/{told['id']}/report")).json()
+    assert [rule["outcome"] for rule in report["gate"]["rules"]] == ["pass", outcome]
+    assert told["outcome"] == outcome
+
+
+async def test_the_page_shows_the_answers_of_the_arms_side_by_side_first_where_they_differ(
+    gateway: Gateway, tmp_path: Path
+) -> None:
+    register(gateway, tmp_path)
+
+    def model(body: dict[str, Any]) -> Reply:
+        asked = str(body["messages"][-1]["content"])
+        told = {"39:": "Tokyo", "38:": "I <b>changed</b>"} if body["model"] == "tuned@1" else {}
+        return Reply(text=told.get(asked[:3], "The same."))
+
+    gateway.engine.model = model
+    async with gateway.admin() as client:
+        told = await evaluated(client, {"spec": spec(), "version": 1})
+        page = (await client.get(f"/api/evals/{told['id']}/page")).text
+    rows = page.partition("<h2>Answers</h2>")[2].split("<tr>")[2:]
+    cells = [[unescape(text) for text in re.findall(r"<td><pre>(.*?)</pre>", row)] for row in rows]
+    assert cells[:3] == [
+        ["39: the capital of Japan?", "The same.", "Tokyo"],
+        ["38: the capital of Spain?", "The same.", "I <b>changed</b>"],
+        ["0: the capital of France?", "The same.", "The same."],
+    ]
+    assert len(cells) == 40
+    assert "<b>" not in page
 
 
 async def test_too_few_cases_are_inconclusive_and_promote_nothing(gateway: Gateway, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """The report as one HTML page that needs nothing from anywhere: no script, no font, no picture but its own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +49,18 @@ def bar(arm: Mapping[str, float], most: float) -> Markup:
 
 
 def _changed_first(answers: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Put those first in which the arms differ in a score: they are what a reader looks for."""
-    return sorted(answers, key=lambda one: not _differs(one))
+    """Put those first in which the arms differ in a score, then those in words: a reader looks for them."""
+    return sorted(answers, key=lambda one: (not _differs(one, _scores), not _differs(one, _words)))
 
 
-def _differs(answer: Mapping[str, Any]) -> bool:
-    told = [{name: one["score"] for name, one in arm["scores"].items()} for arm in answer["arms"].values()]
-    return any(one != told[0] for one in told)
+def _differs(answer: Mapping[str, Any], told: Callable[[Mapping[str, Any]], object]) -> bool:
+    first, *others = map(told, answer["arms"].values())
+    return any(one != first for one in others)
+
+
+def _scores(arm: Mapping[str, Any]) -> object:
+    return {name: one["score"] for name, one in arm["scores"].items()}
+
+
+def _words(arm: Mapping[str, Any]) -> object:
+    return arm["text"], arm["calls"]
