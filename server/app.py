@@ -1,13 +1,14 @@
 """The web application: routes, layers and error shapes around a set of services."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
 import anyio
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
+from adapters import Registry
 from server.background import kept_running
 from server.evaluation.asking import Asking
 from server.hooks.answering import Answering
@@ -16,6 +17,8 @@ from server.middleware.callers import CallerGuard, page_origins
 from server.middleware.edge import Edge
 from server.routes import (
     actions,
+    adapter_papers,
+    adapters,
     approvals,
     chat,
     embeddings,
@@ -33,12 +36,14 @@ from server.routes import (
     oauth,
     openapi,
     personas,
+    rollouts,
     shares,
     transcripts,
     usage,
     vector_store_files,
     vector_stores,
 )
+from server.routes.adapter_papers import IMPORT_PATH
 from server.routes.files import UPLOAD_PATH
 from server.services import Services
 from server.usage.answers import LIMIT_HEADERS, on_limit_reached
@@ -70,13 +75,14 @@ _ROUTERS = (
     usage,
     openapi,
 )
+_OF_ADAPTERS = (adapters, adapter_papers, rollouts)
 
 
 _FORM_BYTES = 100_000
 """Of an upload beside its file: boundaries, headers, fields."""
 
 
-def create_app(services: Services, *, routers: Sequence[APIRouter] = ()) -> FastAPI:
+def create_app(services: Services, registry: Registry | None = None) -> FastAPI:
     """Return the application.
 
     Its lifespan reads the knowledge and watches the persona files; the engine, the embedder and the
@@ -84,7 +90,7 @@ def create_app(services: Services, *, routers: Sequence[APIRouter] = ()) -> Fast
 
     Args:
         services: the parts to serve with.
-        routers: further routes.
+        registry: of adapters; without one there are no routes for them.
     """
     app = FastAPI(
         title="Repertory",
@@ -95,8 +101,9 @@ def create_app(services: Services, *, routers: Sequence[APIRouter] = ()) -> Fast
         redirect_slashes=False,
     )
     app.state.services = services
-    for router in (*(module.router for module in _ROUTERS), *routers):
-        app.router.routes.extend(router.routes)  # `include_router` would make each of them a second time
+    app.state.registry = registry
+    for module in (*_ROUTERS, *(_OF_ADAPTERS if registry else ())):
+        app.router.routes.extend(module.router.routes)  # `include_router` would make each of them a second time
     install_error_handlers(app)
     app.add_exception_handler(LimitReached, on_limit_reached)
     _add_layers(app, services)
@@ -106,7 +113,7 @@ def create_app(services: Services, *, routers: Sequence[APIRouter] = ()) -> Fast
 def _add_layers(app: FastAPI, services: Services) -> None:
     """Add the layers; the last one added is the outermost."""
     settings = services.settings
-    uploads = {UPLOAD_PATH: settings.max_file_bytes + _FORM_BYTES}
+    uploads = dict.fromkeys((UPLOAD_PATH, IMPORT_PATH), settings.max_file_bytes + _FORM_BYTES)
     app.add_middleware(BodyGuard, max_bytes=settings.max_body_bytes, uploads=uploads)
     if settings.allowed_origins:
         app.add_middleware(

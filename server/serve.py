@@ -34,8 +34,6 @@ from server.migrations import migrate
 from server.observe import logs
 from server.releases import AdapterReleases
 from server.rollouts.conduct import conduct_of
-from server.routes import adapters as adapter_routes
-from server.routes import rollouts as rollout_routes
 from server.served_base import base_of, limits_of
 from server.services import Services
 from server.settings import EngineMode, Settings
@@ -132,8 +130,7 @@ class _Gateway:
             services = await asyncio.to_thread(self._assemble)
             services.metrics.attach(self._driver)
             services.tuning.attach(self._driver if settings.engine_mode is EngineMode.MANAGED else None)
-            app = create_app(services, routers=[adapter_routes.router, rollout_routes.router])
-            app.state.registry = self._registry
+            app = create_app(services, self._registry)
             self.server = _Server(_uvicorn(app, settings))
             gc.collect()
             gc.freeze()  # what is there now stays; a collection in mid-stream need not look at it

@@ -20,7 +20,8 @@ from server.openapi import own_shapes as own
 from server.openapi import rollout_shapes as trial
 from server.openapi import tuning_shapes as tune
 from server.openapi import upload_shapes as up
-from server.routes.adapters import ApproveBody, CardBody, RetireBody, RollbackBody, UseBody
+from server.routes.adapter_papers import AliasBody, CardBody
+from server.routes.adapters import ApproveBody, RetireBody, RollbackBody, UseBody
 from server.routes.approvals import DecisionBody
 from server.routes.embeddings import EmbeddingRequest
 from server.routes.evals import EvalBody
@@ -102,6 +103,13 @@ FILE_FORM: Mapping[str, object] = {
     "additionalProperties": False,
 }
 """Schema of the form that uploads a file."""
+ARCHIVE_FORM: Mapping[str, object] = {
+    "type": "object",
+    "required": ["file"],
+    "properties": {"file": {"type": "string", "format": "binary"}, "name": {"type": "string"}},
+    "additionalProperties": False,
+}
+"""Schema of the form that brings an adapter version."""
 
 OPERATIONS: dict[str, Operation] = {
     "POST /v1/chat/completions": Operation(
@@ -187,6 +195,9 @@ OPERATIONS: dict[str, Operation] = {
     ),
     "GET /api/adapters/{name}/versions/{number}/card": Operation(trial.CardShown, Scope.ADAPTERS),
     "POST /api/adapters/{name}/versions/{number}/card": Operation(trial.CardShown, Scope.ADAPTERS, CardBody),
+    "POST /api/adapters/{name}/aliases": Operation(trial.AliasesShown, Scope.ADAPTERS, AliasBody),
+    "GET /api/adapters/{name}/versions/{number}/archive": Operation("application/x-tar", Scope.ADAPTERS),
+    "POST /api/adapters": Operation(own.VersionShown, Scope.ADAPTERS, form=ARCHIVE_FORM),
     "POST /api/adapters/{name}/retire": Operation(trial.RetirementShown, Scope.ADAPTERS, RetireBody),
     "GET /api/rollouts": Operation(trial.RolloutList, Scope.ADAPTERS),
     "POST /api/rollouts": Operation(trial.RolloutShown, Scope.ADAPTERS, RolloutBody),

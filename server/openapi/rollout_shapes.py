@@ -121,6 +121,13 @@ class RetirementShown(Shape):
     successor: str
 
 
+class AliasesShown(Shape):
+    """What stands for which version of an adapter."""
+
+    name: str
+    aliases: dict[str, int]
+
+
 class CardBase(Shape):
     """The base model of a version."""
 

@@ -52,17 +52,6 @@ class RetireBody(BaseModel):
     reason: str = Field("", max_length=1000)
 
 
-class CardBody(BaseModel):
-    """What people say of a version on its model card; what is left out stays."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    intended_use: str | None = Field(None, max_length=4000)
-    limits: str | None = Field(None, max_length=4000)
-    contact: str | None = Field(None, max_length=4000)
-    review_on: str | None = Field(None, max_length=10, description="An ISO date.")
-
-
 class RollbackBody(BaseModel):
     """Why the previous version is to answer again."""
 
@@ -154,28 +143,9 @@ async def approve(
         principal.require(Scope.OVERRIDE)
     by = str(principal.id)
     approved = await anyio.to_thread.run_sync(
-        lambda: registry.approve(name, _numbered(name, number), by=by, reason=body.reason, override=body.override)
+        lambda: registry.approve(name, numbered(name, number), by=by, reason=body.reason, override=body.override)
     )
     return JsonResponse(shown(approved))
-
-
-@router.get("/api/adapters/{name}/versions/{number}/card")
-async def show_card(name: str, number: str, registry: TheRegistry, principal: KeyHolder) -> Response:
-    """Show the model card of a version."""
-    principal.require(Scope.ADAPTERS)
-    return JsonResponse(await anyio.to_thread.run_sync(papers_of(registry).card, name, _numbered(name, number)))
-
-
-@router.post("/api/adapters/{name}/versions/{number}/card")
-async def tell_card(
-    request: Request, name: str, number: str, registry: TheRegistry, principal: KeyHolder
-) -> Response:
-    """Say something more on the model card of a version."""
-    principal.require(Scope.ADAPTERS)
-    said = (await read_body(request, CardBody)).model_dump(exclude_none=True)
-    papers, by, which = papers_of(registry), str(principal.id), _numbered(name, number)
-    await anyio.to_thread.run_sync(lambda: papers.tell(name, which, said, by=by))
-    return JsonResponse(await anyio.to_thread.run_sync(papers.card, name, which))
 
 
 @router.post("/api/adapters/{name}/retire")
@@ -207,7 +177,12 @@ async def rollback(
     return JsonResponse(shown(await releases.rollback(name, by=by, reason=body.reason)))
 
 
-def _numbered(name: str, number: str) -> int:
+def numbered(name: str, number: str) -> int:
+    """Return the number of a version as an address names it.
+
+    Raises:
+        NotFound: it is no number.
+    """
     if not (number.isascii() and number.isdigit() and len(number) <= _MOST_DIGITS):
         raise NotFound(
             f"There is no adapter version '{name}@{number[:40]}'. `repertory adapter list` shows those there are.",

@@ -18,7 +18,6 @@ from core.principal import Scope
 from server.app import create_app
 from server.releases import AdapterReleases
 from server.rollouts.conduct import conduct_of
-from server.routes import adapters, rollouts
 from tests.server.conftest import Gateway, Start
 
 pytestmark = pytest.mark.anyio
@@ -112,6 +111,9 @@ RULES: dict[tuple[str, str], Scope | Open | tuple[Scope, ...]] = {
     ("POST", "/api/adapters/{name}/versions/{number}/approve"): Scope.ADAPTERS,
     ("GET", "/api/adapters/{name}/versions/{number}/card"): Scope.ADAPTERS,
     ("POST", "/api/adapters/{name}/versions/{number}/card"): Scope.ADAPTERS,
+    ("POST", "/api/adapters/{name}/aliases"): Scope.ADAPTERS,
+    ("GET", "/api/adapters/{name}/versions/{number}/archive"): Scope.ADAPTERS,
+    ("POST", "/api/adapters"): Scope.ADAPTERS,
     ("POST", "/api/adapters/{name}/retire"): Scope.ADAPTERS,
     ("GET", "/api/rollouts"): Scope.ADAPTERS,
     ("POST", "/api/rollouts"): Scope.ADAPTERS,
@@ -148,9 +150,7 @@ def whole(gateway: Gateway, tmp_path: Path) -> FastAPI:
     releases = AdapterReleases(registry, base)
     conduct = conduct_of(database, registry, releases)
     services = replace(gateway.services, releases=releases, rollouts=conduct)
-    app = create_app(services, routers=[adapters.router, rollouts.router])
-    app.state.registry = registry
-    return app
+    return create_app(services, registry)
 
 
 @pytest.fixture

@@ -20,7 +20,6 @@ from server.engine.driver import EngineDriver
 from server.migrations import migrate
 from server.releases import AdapterReleases
 from server.rollouts.conduct import Conduct, conduct_of
-from server.routes import adapters, rollouts
 from server.settings import Settings
 from tests.adapters.tiny import make_adapter, make_base
 from tests.fakes.engine import FakeEngine, FakePlugin
@@ -104,7 +103,12 @@ async def trial(folder: Path, engine: FakeEngine) -> AsyncIterator[Trial]:
     conduct = conduct_of(database, registry, releases, _now)
     conduct.load()
     settings = Settings(
-        data_dir=folder, personas_dir=personas, knowledge_root=folder, engine_url=(engine.url,), _env_file=None
+        data_dir=folder,
+        personas_dir=personas,
+        knowledge_root=folder,
+        base_model=str(folder / "base"),
+        engine_url=(engine.url,),
+        _env_file=None,
     )
     driver = EngineDriver(settings, None, releases.restore)
     releases.attach(driver)
@@ -121,8 +125,7 @@ async def trial(folder: Path, engine: FakeEngine) -> AsyncIterator[Trial]:
         clock=_now,
         rollouts=conduct,
     )
-    app = create_app(services, routers=[adapters.router, rollouts.router])
-    app.state.registry = registry
+    app = create_app(services, registry)
     try:
         async with app.router.lifespan_context(app):
             gateway = Gateway(app, services, engine, FixedReleases(), embedder, [], personas)

@@ -16,7 +16,6 @@ from core.database import Database
 from server.app import create_app
 from server.releases import AdapterReleases
 from server.rollouts.conduct import conduct_of
-from server.routes import adapters, rollouts
 from tests.adapters.tiny import make_adapter, make_base
 from tests.fakes.crm import Crm
 from tests.fakes.mcp_server import running_mcp
@@ -94,6 +93,5 @@ async def _with_adapters(gateway: Gateway, folder: Path) -> AsyncIterator[Gatewa
         releases = AdapterReleases(registry, lambda: base)
         conduct = conduct_of(database, registry, releases)
         services = replace(gateway.services, releases=releases, rollouts=conduct)
-        app = create_app(services, routers=[adapters.router, rollouts.router])
-        app.state.registry = registry
+        app = create_app(services, registry)
         yield replace(gateway, app=app, services=services)

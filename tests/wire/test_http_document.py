@@ -26,6 +26,7 @@ from server.app import create_app
 from server.hooks.signature import SIGNATURE, TIMESTAMP, signed
 from server.openapi import document_of
 from server.openapi.operations import OPERATIONS
+from server.routes.adapters import papers_of
 from tests.adapters.tiny import make_adapter
 from tests.fakes.crm import Crm
 from tests.fakes.engine import Reply
@@ -107,8 +108,9 @@ async def test_every_answer_fits_the_document(surface: Surface, tmp_path: Path) 
                 headers |= {"content-type": "application/json"}
                 response = await admin.request(method, url, content=content, headers=headers)
             elif OPERATIONS[key].form:
-                form = {"purpose": "assistants"}
-                response = await admin.post(url, data=form, files={"file": ("cat.txt", b"A cat sleeps.")})
+                form = {} if body else {"purpose": "assistants"}
+                sent = body if isinstance(body, bytes) else b"A cat sleeps."
+                response = await admin.post(url, data=form, files={"file": ("cat.txt", sent)})
             else:
                 response = await admin.request(method, url, json=body, params=path)
             expected = OPERATIONS[key].status
@@ -194,6 +196,11 @@ async def _use_rollouts(call: Callable[..., Awaitable[dict[str, Any]]], gateway:
     card = "/api/adapters/{name}/versions/{number}/card"
     assert (await call(f"POST {card}", {"contact": "ann"}, name="coach", number="2"))["contact"] == "ann"
     await call(f"GET {card}", name="coach", number="2")
+    word = {"alias": "gold", "version": 2}
+    assert (await call("POST /api/adapters/{name}/aliases", word, name="coach"))["aliases"]["gold"] == 2
+    await call("GET /api/adapters/{name}/versions/{number}/archive", name="coach", number="2")
+    papers_of(registry).export("coach@gold", folder / "coach.tar")
+    assert (await call("POST /api/adapters", (folder / "coach.tar").read_bytes()))["version"] == 2
     end = {"version": 2, "at": 4e9, "successor": "coach@1"}
     await call("POST /api/adapters/{name}/retire", end, name="coach")
 
