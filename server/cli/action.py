@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from server.cli.output import print_json, print_table
+from server.cli.output import AsJson, print_json, print_table
 from server.cli.session import Session
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from server.cli.persona_actions import PersonaActions
 
 app = typer.Typer(help="See, check and try what a persona may call.", no_args_is_help=True)
-AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 PersonaName = Annotated[str, typer.Argument(metavar="PERSONA", help="A persona's id, or its file.")]
 
 

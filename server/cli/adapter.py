@@ -13,14 +13,13 @@ import typer
 
 from server.cli.adapter_jobs import cancel, jobs, pause, resume
 from server.cli.adapter_papers import alias, card, export
-from server.cli.output import print_json, print_table
+from server.cli.output import AsJson, print_json, print_table
 from server.cli.session import Session
 
 if TYPE_CHECKING:
     from adapters import AdapterVersion
 
 app = typer.Typer(help="Train, import and release LoRA adapters.", no_args_is_help=True)
-AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 Name = Annotated[str, typer.Argument(help="Name of the adapter, such as `support-agent`.")]
 NameOption = Annotated[str, typer.Option("--name", help="Name of the adapter; the next version is made.")]
 Source = Annotated[
@@ -133,7 +132,7 @@ def train(
     from adapters.training.config import Method
     from adapters.training.defaults import Wish
     from server.cli.datasets import training_file
-    from server.cli.training import Choices, train_version
+    from server.cli.training import Choices, outcome, train_version
 
     session = Session.of(ctx)
     train_on, measure_on = training_file(session, dataset), training_file(session, valid) if valid else None
@@ -157,7 +156,7 @@ def train(
     if as_json:
         print_json(_shown(version))
         return
-    typer.echo(f"Trained {version.engine_name}. `repertory adapter use {name} {version.version}` releases it.")
+    typer.echo(outcome(version))
 
 
 @app.command()

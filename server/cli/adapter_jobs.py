@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from server.cli.output import print_json, print_table
+from server.cli.output import AsJson, print_json, print_table
 from server.cli.session import Session
 
 if TYPE_CHECKING:
     from adapters.jobs import Job, Jobs
 
-AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 Id = Annotated[str, typer.Argument(metavar="JOB", help="As `adapter jobs` shows it.")]
 _COLUMNS = ("id", "adapter", "status", "version", "examples", "by")
 _SHOWN = 100

@@ -5,10 +5,9 @@ from typing import Annotated
 
 import typer
 
-from server.cli.output import print_json, print_table
+from server.cli.output import AsJson, print_json, print_table
 from server.cli.session import Session
 
-AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 Reference = Annotated[str, typer.Argument(metavar="NAME@VERSION", help="A version, by its number or an alias.")]
 
 

@@ -6,11 +6,10 @@ from typing import Annotated
 import typer
 
 from core.errors import InvalidRequest
-from server.cli.output import print_json, print_table
+from server.cli.output import AsJson, print_json, print_table
 from server.cli.session import Session
 
 app = typer.Typer(help="Decide on actions that wait for a person.", no_args_is_help=True)
-AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 Id = Annotated[str, typer.Argument(metavar="ID", help="As `approval list` shows it.")]
 
 

@@ -5,11 +5,10 @@ from typing import Annotated
 
 import typer
 
-from server.cli.output import print_json, print_table
+from server.cli.output import AsJson, print_json, print_table
 from server.cli.session import Session
 
 app = typer.Typer(help="Connect the accounts that actions use at other services.", no_args_is_help=True)
-AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 SecretName = Annotated[str, typer.Argument(metavar="SECRET", help="Its name in the server's secrets file.")]
 Whose = Annotated[str | None, typer.Option("--principal", help="Whose, such as `key:ada`; for administrators.")]
 _POLL_SECONDS = 1.0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from server.cli.output import print_json, print_table
+from server.cli.output import AsJson, print_json, print_table
 from server.cli.session import Session
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from adapters.datasets.report import Checked
 
 app = typer.Typer(help="Check, keep and split data sets for training.", no_args_is_help=True)
-AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 Pii = Annotated[
     list[str] | None,
     typer.Option("--pii", help="What to do about personal data: block, mask or allow; for one kind email=mask."),

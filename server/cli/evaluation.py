@@ -5,11 +5,10 @@ from typing import Annotated
 
 import typer
 
-from server.cli.output import print_json, print_table
+from server.cli.output import AsJson, print_json, print_table
 from server.cli.session import Session
 
 app = typer.Typer(help="Evaluate adapter versions against the prompt alone.", no_args_is_help=True)
-AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 EvalFile = Annotated[
     Path, typer.Argument(exists=True, dir_okay=False, metavar="FILE", help="An eval file (YAML).")
 ]

@@ -15,6 +15,8 @@ from core.errors import InvalidRequest, NotAuthenticated, RepertoryError, Unavai
 
 Answer = TypeVar("Answer", bound=BaseModel)
 _TIMEOUT = httpx.Timeout(60, connect=5)
+_LIMITS = httpx.Limits(max_keepalive_connections=0)
+"""A command asks seldom: no connection idles until the server closes it, perhaps just as it is used again."""
 _STREAM_TIMEOUT = httpx.Timeout(300, connect=5)
 
 
@@ -30,7 +32,9 @@ class Gateway:
         headers = {"authorization": f"Bearer {key}"} if key else {}
         self.url = url.rstrip("/")
         # The server is ours and usually this machine: a proxy of the environment has no part in it.
-        self._client = httpx.Client(base_url=self.url, headers=headers, timeout=_TIMEOUT, trust_env=False)
+        self._client = httpx.Client(
+            base_url=self.url, headers=headers, timeout=_TIMEOUT, limits=_LIMITS, trust_env=False
+        )
 
     def url_of(self, path: str) -> str:
         """Make an address of the server's whole: citations may be relative to it."""

@@ -10,7 +10,7 @@ import typer
 from core.clock import system_clock
 from core.ids import PersonaId, PrincipalId
 from core.principal import Limits, Scope
-from server.cli.output import print_json, print_table
+from server.cli.output import AsJson, print_json, print_table
 from server.cli.session import Session
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from server.keys.store import Keys
 
 app = typer.Typer(help="Make, list, limit and revoke API keys.", no_args_is_help=True)
-AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 Name = Annotated[str, typer.Argument(help="Name of the key.")]
 RequestsPerMinute = Annotated[
     int | None, typer.Option(min=0, help="Requests in a minute; 0 takes the limit away.")

@@ -7,11 +7,10 @@ from typing import Annotated
 
 import typer
 
-from server.cli.output import print_json, print_table
+from server.cli.output import AsJson, print_json, print_table
 from server.cli.session import Session
 
 app = typer.Typer(help="See and search what the personas know.", no_args_is_help=True)
-AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 StoreName = Annotated[str, typer.Argument(help="A vector store of yours, by id or name.")]
 ReaderName = Annotated[str, typer.Argument(help="`key:NAME`, `anonymous` (programs without a key) or `everyone`.")]
 

@@ -2,8 +2,12 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from typing import Annotated
 
 import typer
+
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
+"""The option of every command whose answer a script may read."""
 
 
 def print_json(value: object) -> None:

@@ -5,11 +5,10 @@ from typing import Annotated
 
 import typer
 
-from server.cli.output import print_json, print_table
+from server.cli.output import AsJson, print_json, print_table
 from server.cli.session import Session
 
 app = typer.Typer(help="List personas, check their files, print their schema.", no_args_is_help=True)
-AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 
 
 @app.command("list")

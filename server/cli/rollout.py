@@ -5,14 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from server.cli.output import print_json, print_table
+from server.cli.output import AsJson, print_json, print_table
 from server.cli.session import Session
 
 if TYPE_CHECKING:
     from server.cli.rollout_answers import Whole
 
 app = typer.Typer(help="Let users meet a new adapter version step by step.", no_args_is_help=True)
-AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 Id = Annotated[str, typer.Argument(metavar="ID", help="As `rollout list` shows it.")]
 Reason = Annotated[str, typer.Option(help="Why; goes into the record.")]
 

@@ -15,7 +15,7 @@ from adapters.jobs.folder import JobFolders
 from adapters.jobs.lease import Lease
 from adapters.jobs.store import new_job_id
 from adapters.training.defaults import Wish
-from adapters.version import check_name
+from adapters.version import VersionState, check_name
 from core.blobs import Blobs
 from core.clock import system_clock
 from core.database import Database
@@ -77,6 +77,20 @@ def train_version(session: Session, dataset: NamedFile, name: str, choices: Choi
         if ended.version is None:
             raise InvalidRequest(f"The job {job.id!r} is {ended.status.value}.", code=f"job_{ended.status.value}")
         return Registry(database, settings.adapters_dir, system_clock).get(name, ended.version)
+
+
+def outcome(version: AdapterVersion) -> str:
+    """Return in one sentence or two what came out of a training, and what to do next."""
+    name, number = version.name, version.version
+    told = {
+        VersionState.TRAINED: "Nothing has judged it yet: `repertory eval run FILE --version {number}` does.",
+        VersionState.EVALUATED: "Its gate could not tell: `repertory eval list` names the report that says why.",
+        VersionState.REJECTED: "Its gate says no: `repertory eval list` names the report that says why.",
+        VersionState.CANDIDATE: "It passed its gate: someone else says `adapter approve {name} {number}`.",
+        VersionState.PRODUCTION: "It passed its gate and answers now.",
+    }
+    after = told.get(version.state, "It is {state} already.")
+    return f"Trained {version.engine_name}. {after.format(name=name, number=number, state=version.state)}"
 
 
 class _Following:

@@ -6,11 +6,10 @@ from typing import Annotated
 import typer
 
 from core.errors import InvalidRequest
-from server.cli.output import print_json, print_table
+from server.cli.output import AsJson, print_json, print_table
 from server.cli.session import Session
 
 app = typer.Typer(help="Look at what is kept of conversations, and delete it.", no_args_is_help=True)
-AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 User = Annotated[str | None, typer.Option(help="The client's word for its end user.")]
 Conversation = Annotated[str | None, typer.Option(help="A conversation's id, such as conv-….")]
 Holder = Annotated[str | None, typer.Option("--principal", help="Whose key it was, such as key:slack-bot.")]
