@@ -103,10 +103,8 @@ def _interval(one: Row, sign: str = "") -> str:
 
 def _measure(make: Callable[[Path], Task], data: str | None, bench: Bench) -> Sequence[str]:
     task = make(_folder(bench, data) if data else Path())
-    with tempfile.TemporaryDirectory() as made, server_for([task], Path(made)) as server:
-        own = Path(made) / task.name
-        own.mkdir()
-        return shown(task, Road(task, server, own).travel())
+    with tempfile.TemporaryDirectory() as made, server_for(task, Path(made)) as server:
+        return shown(task, Road(task, server, Path(made)).travel())
 
 
 def _folder(bench: Bench, data: str) -> Path:

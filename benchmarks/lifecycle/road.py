@@ -1,7 +1,6 @@
 """One task on its way: each step is a command that an operator gives, on a server of its own."""
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -16,7 +15,7 @@ import httpx
 import yaml
 
 from benchmarks.lifecycle.tasks import Row, Task
-from tests.engine.server import ROOT, RunningServer, repertory
+from tests.engine.server import ROOT, RunningServer, command_beside, repertory
 
 STAGES = ("shadow", "1", "5", "25", "50", "100", "production")
 _AT_ONCE = 4
@@ -29,7 +28,6 @@ class Travelled:
     """What a road came to.
 
     Attributes:
-        seconds: step → how long its command took.
         version: as it was after the gate.
         training: the run's record.
         reports: which prompt the adapter is compared with → the evaluation's report.
@@ -40,7 +38,6 @@ class Travelled:
         after: version → answers, after that.
     """
 
-    seconds: dict[str, float] = field(default_factory=dict)
     version: Row = field(default_factory=dict)
     training: Row = field(default_factory=dict)
     reports: dict[str, Row] = field(default_factory=dict)
@@ -52,29 +49,33 @@ class Travelled:
 
 
 @contextmanager
-def server_for(tasks: Sequence[Task], folder: Path) -> Iterator[RunningServer]:
-    """Serve the personas of tasks; their adapters do not exist yet."""
-    personas, data = folder / "personas", folder / "data"
+def server_for(task: Task, folder: Path) -> Iterator[RunningServer]:
+    """Serve the persona of a task; its adapter does not exist yet."""
+    settings = _settings(folder)
+    personas, data = Path(settings["REPERTORY_PERSONAS_DIR"]), folder / "data"
     personas.mkdir()
     data.mkdir()
-    for task in tasks:
-        spec = {
-            "id": task.name,
-            "name": task.name.capitalize(),
-            "instructions": task.instructions,
-            "model": {"adapter": task.name, "promotion": "manual"},
-            "evaluation": f"{task.name}.yaml",
-        }
-        (personas / f"{task.name}.yaml").write_text(yaml.safe_dump(spec), encoding="utf-8")
-        (folder / f"{task.name}.yaml").write_text(yaml.safe_dump(task.spec(task.name)), encoding="utf-8")
-    settings = {
-        "REPERTORY_PERSONAS_DIR": str(personas),
-        "REPERTORY_KNOWLEDGE_ROOT": str(folder),
-        "REPERTORY_TRAINING_ENGINE": "drain",
+    spec = {
+        "id": task.name,
+        "name": task.name.capitalize(),
+        "instructions": task.instructions,
+        "model": {"adapter": task.name, "promotion": "manual"},
+        "evaluation": f"{task.name}.yaml",
     }
+    (personas / f"{task.name}.yaml").write_text(yaml.safe_dump(spec), encoding="utf-8")
+    (folder / f"{task.name}.yaml").write_text(yaml.safe_dump(task.spec(task.name)), encoding="utf-8")
     with repertory(data, settings) as server:
         server.wait_ready()
         yield server
+
+
+def _settings(folder: Path) -> dict[str, str]:
+    """Return what the server and the commands are told."""
+    return {
+        "REPERTORY_PERSONAS_DIR": str(folder / "personas"),
+        "REPERTORY_KNOWLEDGE_ROOT": str(folder),
+        "REPERTORY_TRAINING_ENGINE": "drain",
+    }
 
 
 class Road:
@@ -83,7 +84,7 @@ class Road:
     Args:
         task: what is taught.
         server: where.
-        folder: for files of this road.
+        folder: the server's surroundings, and for files of this road.
     """
 
     def __init__(self, task: Task, server: RunningServer, folder: Path) -> None:
@@ -96,52 +97,52 @@ class Road:
         """Go all the way, or as far as the gate lets the version."""
         name = self._task.name
         for part in ("train", "valid"):
-            self._do(f"import {part}", "dataset", "import", str(self._written(part)), "--name", f"{name}-{part}",
+            self._do("dataset", "import", str(self._written(part)), "--name", f"{name}-{part}",
                      "--pii", "allow")  # fmt: skip
-        trained = self._train("train")
+        trained = self._train()
         self.travelled.version = json.loads(trained)
         run = Path(self.travelled.version["path"]) / "run.json"
         self.travelled.training = json.loads(run.read_text(encoding="utf-8"))
-        found = json.loads(self._do("report", "eval", "list", "--json"))
+        found = json.loads(self._do("eval", "list", "--json"))
         mine = next(one for one in found if one["adapter"] == name)
-        report = self._do("report", "eval", "show", mine["id"], "--json")
+        report = self._do("eval", "show", mine["id"], "--json")
         self.travelled.reports["instructions"] = json.loads(report)
         if self._task.shots:
             file = self._folder / "shots.yaml"
             file.write_text(yaml.safe_dump(self._task.spec(f"{name}-shots", shots=True)), encoding="utf-8")
             self.travelled.reports["shots"] = json.loads(
-                self._do("second evaluation", "eval", "run", str(file), "--version", "1", "--json", may_fail=True)
+                self._do("eval", "run", str(file), "--version", "1", "--json", may_fail=True)
             )
         if self.travelled.version["state"] == "candidate":
             self._released()
         return self.travelled
 
-    def _train(self, step: str, *more: str) -> str:
+    def _train(self, *more: str) -> str:
         """Train the task's adapter, have its gate decide, and return the version as JSON."""
         name = self._task.name
         command = ["adapter", "train", f"{name}-train@1", "--valid", f"{name}-valid@1", "--name", name]
-        return self._do(step, *command, "--persona", name, "--json", *more)
+        return self._do(*command, "--persona", name, "--json", *more)
 
     def _released(self) -> None:
         """Let the version answer everyone, let users meet a second one step by step, and take that back."""
         name = self._task.name
-        bob = json.loads(self._do("key", "key", "create", f"bob-{name}", "--scope", "adapters", "--json"))
+        bob = json.loads(self._do("key", "create", f"bob-{name}", "--scope", "adapters", "--json"))
         as_bob = ("--api-key", bob["secret"], "adapter", "approve", name)
-        self._do("approve", *as_bob, "1", "--reason", "read the report")
-        self._do("use", "adapter", "use", name, "1")
-        self.travelled.second = json.loads(self._train("train the second", "--epochs", "1", "--seed", "1"))
+        self._do(*as_bob, "1", "--reason", "read the report")
+        self._do("adapter", "use", name, "1")
+        self.travelled.second = json.loads(self._train("--epochs", "1", "--seed", "1"))
         if self.travelled.second["state"] == "candidate":
-            self._do("approve", *as_bob, "2", "--reason", "read the report")
+            self._do(*as_bob, "2", "--reason", "read the report")
         else:
-            self._do("approve", "adapter", "approve", name, "2", "--override", "--reason", "a trial of rollouts")
-        started = json.loads(self._do("rollout", "rollout", "start", name, "2", "--json"))
+            self._do("adapter", "approve", name, "2", "--override", "--reason", "a trial of rollouts")
+        started = json.loads(self._do("rollout", "start", name, "2", "--json"))
         for stage in STAGES:
             if stage != STAGES[0]:
-                self._do("rollout", "rollout", "advance", started["id"])
+                self._do("rollout", "advance", started["id"])
             self.travelled.stages[stage] = self._asked(stage)
             if stage == STAGES[0]:
                 self.travelled.shadow = self._shadowed(started["id"])
-        self._do("rollback", "adapter", "rollback", name, "--reason", "a trial")
+        self._do("adapter", "rollback", name, "--reason", "a trial")
         began = time.monotonic()
         for _ in range(_TRIES):
             at = time.monotonic()
@@ -153,7 +154,7 @@ class Road:
     def _shadowed(self, rollout: str) -> Row:
         """Wait until the shadow has answered all that it was asked."""
         for _ in range(_TRIES):
-            told: Row = json.loads(self._do("rollout", "rollout", "show", rollout, "--json"))
+            told: Row = json.loads(self._do("rollout", "show", rollout, "--json"))
             if told["arms"]["shadow"]["turns"] + told["unasked"] >= _ASKED_EACH_STAGE:
                 break
             time.sleep(0.5)
@@ -186,21 +187,15 @@ class Road:
         path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
         return path
 
-    def _do(self, step: str, *command: str, may_fail: bool = False) -> str:
+    def _do(self, *command: str, may_fail: bool = False) -> str:
         """Run a command of the command line; return what it printed."""
-        environment = {
-            **os.environ,
-            "REPERTORY_DATA_DIR": str(self._server.data_dir),
-            "REPERTORY_PERSONAS_DIR": str(self._folder.parent / "personas"),
-            "REPERTORY_KNOWLEDGE_ROOT": str(self._folder.parent),
-            "REPERTORY_PORT": self._server.url.rpartition(":")[2],
-        }
-        argv = [str(Path(sys.executable).with_name("repertory")), *command]
+        environment = self._server.environment | _settings(self._folder)
         began = time.monotonic()
-        done = subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-        took = time.monotonic() - began
-        self.travelled.seconds[step] = self.travelled.seconds.get(step, 0) + took
-        print(f"{took:7.1f} s  repertory {' '.join(command)}", file=sys.stderr, flush=True)
+        done = subprocess.run(
+            command_beside(*command), cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        )
+        shown = " ".join(command[2:] if command[0] == "--api-key" else command)
+        print(f"{time.monotonic() - began:7.1f} s  repertory {shown}", file=sys.stderr, flush=True)
         if done.returncode and not may_fail:
-            raise SystemExit(f"`repertory {' '.join(command)}` failed:\n{done.stdout}{done.stderr}")
+            raise SystemExit(f"`repertory {shown}` failed:\n{done.stdout}{done.stderr}")
         return done.stdout

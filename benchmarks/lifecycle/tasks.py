@@ -2,11 +2,15 @@
 
 import json
 import random
+import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from adapters.datasets.finding import Severity
+from adapters.datasets.reading import check_dataset
 
 Row = dict[str, Any]
 
@@ -119,7 +123,7 @@ def replies(folder: Path) -> Task:
 def calls(folder: Path) -> Task:
     """Tool calls of bfcl_functions, and questions for which no tool fits."""
     train, valid, test = (
-        [row for row in map(_with_calls, _rows(folder / f"{part}.jsonl")) if _short(row)]
+        _sound([row for row in map(_with_calls, _rows(folder / f"{part}.jsonl")) if _short(row)])
         for part in ("train", "valid", "test")
     )
     return Task(
@@ -217,6 +221,15 @@ def _with_calls(row: Row) -> Row:
 
 def _short(row: Row) -> bool:
     return len(json.dumps([row["tools"], row["messages"]])) <= _CALL_CHARACTERS
+
+
+def _sound(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows that could be imported: some arguments of the set do not fit the schemas of their tools."""
+    with tempfile.NamedTemporaryFile("w", suffix=".jsonl", encoding="utf-8") as file:
+        file.writelines(f"{json.dumps(_learnt(row))}\n" for row in rows)
+        file.flush()
+        faulty = {one.line for one in check_dataset(Path(file.name)).findings if one.severity is Severity.ERROR}
+    return [row for line, row in enumerate(rows, start=1) if line not in faulty]
 
 
 def _learnt(row: Row) -> Row:

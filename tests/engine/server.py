@@ -25,6 +25,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def command_beside(*arguments: str) -> list[str]:
+    """Return a command of the `repertory` that was installed beside this Python."""
+    return [str(Path(sys.executable).with_name("repertory")), *arguments]
+
+
 @dataclass(frozen=True, slots=True)
 class RunningServer:
     """A server under test.
@@ -50,6 +55,12 @@ class RunningServer:
     @property
     def admin(self) -> dict[str, str]:
         return {"authorization": f"Bearer {self.admin_key}"}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a command of the command line needs to find it."""
+        port = self.url.rpartition(":")[2]
+        return {**os.environ, "REPERTORY_DATA_DIR": str(self.data_dir), "REPERTORY_PORT": port}
 
     def wait_ready(self, seconds: float = _START_SECONDS) -> None:
         wait_for(f"{self.url}/readyz", self.process, self.log, seconds)
@@ -87,7 +98,7 @@ def repertory(data_dir: Path, settings: Mapping[str, str], *arguments: str) -> I
     environment = {**os.environ, "REPERTORY_DATA_DIR": str(data_dir), "REPERTORY_PORT": str(port), **settings}
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [str(Path(sys.executable).with_name("repertory")), "serve", *arguments],
+            command_beside("serve", *arguments),
             stdout=output,
             stderr=output,
             cwd=ROOT,
@@ -140,12 +151,7 @@ def plain_vllm(model: Path, log: Path, *arguments: str) -> Iterator[str]:
 
 def repertory_cli(server: RunningServer, *arguments: str) -> str:
     """Run a command of the command line against a server's data directory; return what it printed."""
-    environment = {
-        **os.environ,
-        "REPERTORY_DATA_DIR": str(server.data_dir),
-        "REPERTORY_PORT": server.url.rpartition(":")[2],
-    }
-    command = [str(Path(sys.executable).with_name("repertory")), *arguments]
+    command, environment = command_beside(*arguments), server.environment
     done = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False
     )

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +14,7 @@ from server.data_directory import locked
 from server.engine.process import LEASE, EngineProcess, runtime_dir
 from server.settings import Settings
 from tests.engine.conftest import engine_client
-from tests.engine.server import ROOT, RunningServer, free_port
+from tests.engine.server import ROOT, RunningServer, command_beside, free_port
 
 STORY = {"messages": [{"role": "user", "content": "Tell a very long story."}], "max_tokens": 1000}
 
@@ -123,7 +122,7 @@ def test_a_killed_server_leaves_no_process_and_its_data_directory_free(
         "REPERTORY_PORT": str(free_port()),
         "REPERTORY_PERSONAS_DIR": str(server.data_dir.parent / "personas"),
     }
-    command = [str(Path(sys.executable).with_name("repertory")), "serve"]
+    command = command_beside("serve")
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(
             command, stdout=log, stderr=log, cwd=ROOT, env=environment, start_new_session=True

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from core.digest import hash_of_file
-from tests.engine.server import ROOT, RunningServer
+from tests.engine.server import ROOT, RunningServer, command_beside
 from tests.fakes.trainer import STEPS, WAITS_AFTER, losses
 from tests.faults.world import World, eventually
 
@@ -112,9 +112,8 @@ def test_a_server_killed_in_mid_training_leaves_no_trainer_and_the_next_one_ends
 def test_a_server_that_starts_beside_a_command_that_trains_leaves_its_job_to_it(world: World) -> None:
     examples = _examples(world)
     environment = {**os.environ, **world.settings(**_settings(world)), "REPERTORY_DATA_DIR": str(world.data_dir)}
-    command = [str(Path(sys.executable).with_name("repertory")), "adapter", "train", str(examples)]
     training = subprocess.Popen(
-        [*command, "--name", "helper", "--json"],
+        command_beside("adapter", "train", str(examples), "--name", "helper", "--json"),
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,
