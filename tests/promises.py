@@ -417,6 +417,11 @@ PROMISES = (
         ("tests/adapters/test_papers.py",),
     ),
     Promise(
+        "tutorial",
+        "every command in it is run by a test.",
+        ("tests/cli/test_tutorial.py::test_every_command_of_the_tutorial_does_what_it_says",),
+    ),
+    Promise(
         "isolation",
         "On CPU with a small base, no persona's answer depends on who else is served at the same time: this "
         "takes float32, and LoRA operators of our own, because vLLM's mix up adapters.",

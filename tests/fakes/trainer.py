@@ -3,7 +3,7 @@
 What it follows: the options of `adapters/training/__main__.py`, the folder of `adapters/training/preparation.py`,
 the events of `adapters/training/progress.py`, and checkpoints from which a broken-off run goes on
 (docs/fine-tuning.md, "The trainer"). Its weights come of a chain of hashes over the steps: a step that is left out
-or done twice changes them, and every later loss.
+or done twice changes them, and every later loss. The seed changes the weights alone.
 """
 
 import hashlib
@@ -78,7 +78,7 @@ def _train(prepared: Prepared, reporter: Reporter, save_every: int, engine: str)
             reporter.tell(Validation(step, loss, 1 - loss, 1 - loss, best=True))
         if step % save_every == 0:
             write_json(checkpoint, state)
-    seed = int(str(state["chain"])[:8], 16)
+    seed = int(str(state["chain"])[:8], 16) + prepared.config.seed
     folder = out / "adapter"
     make_adapter(folder, config=adapter_config(), tensors=adapter_tensors(seed % np.iinfo(np.int32).max))
     for file in sorted(folder.iterdir()):

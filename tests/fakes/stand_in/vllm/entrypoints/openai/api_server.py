@@ -9,6 +9,7 @@ in its life stands in the folder `STAND_IN_DIR`, where a test puts files:
 | `hold-load` | it does not load an adapter as long as the file is there |
 | `hold-compute` | it answers its health check, and nothing else |
 | `die-at-start` | it ends with code 3 |
+| `learnt.json` | an adapter answers the questions in it with what they lead to |
 
 It notes there what it has come to: `at-start`, `at-load` (adapters are served as the plug-in's resolver does it:
 only if their files fit their manifest).
@@ -22,13 +23,14 @@ import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import orjson
 import uvicorn
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tests.fakes.engine import FakeEngine, FakePlugin, Reply, application
+from tests.fakes.engine import BASE, FakeEngine, FakePlugin, Reply, application
 
 
 @dataclass
@@ -43,10 +45,19 @@ class StandIn(FakeEngine):
         self.script.clear()
         if asked := _order(body["messages"][-1]["content"]):
             self.script.append(asked)  # taken at once: nothing else runs in between
+        elif learnt := self._learnt(body):
+            self.script.append(learnt)
         self.requests.clear()  # memory has to stay flat over thousands of them
         while (self.notes / "hold-compute").exists():
             await asyncio.sleep(0.02)
         return await super().chat(request)
+
+    def _learnt(self, body: dict[str, Any]) -> Reply | None:
+        told = self.notes / "learnt.json"
+        if body["model"] == BASE or not told.exists():
+            return None
+        answer = orjson.loads(told.read_bytes()).get(body["messages"][-1]["content"])
+        return Reply(answer) if answer else None
 
     async def adapters(self, request: Request) -> Response:
         assert self.plugin is not None
