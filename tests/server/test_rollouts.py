@@ -249,6 +249,7 @@ async def test_a_pinned_version_is_in_no_rollout_and_a_retired_one_is_gone(world
     gone = await pinned(world, 3)
     assert gone.status_code == 410
     assert "Use 'coach@2' instead" in gone.json()["error"]["message"]
+    assert world.registry.verify("coach", 3)  # its files stay whole: the record refers to them
 
 
 async def test_a_persona_of_a_retired_adapter_names_what_follows(world: Trial) -> None:
