@@ -1,6 +1,7 @@
 """`repertory adapter train` and `preview` on a tiny base, with a trainer that needs no torch."""
 
 import json
+import re
 import sys
 import threading
 from pathlib import Path
@@ -132,3 +133,17 @@ def test_a_job_that_somebody_works_on_is_cancelled_by_another_command(run: Run, 
     house.finish()
     assert house.jobs.get(job).status is Status.CANCELLED
     house.database.close()
+
+
+def test_a_terminal_is_shown_loss_rate_and_time_left(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("FAKE_TRAINER_SECONDS", "0.3")
+    data = write(tmp_path, *(asked(f"question {number}", "An answer.") for number in range(4)), name="train.jsonl")
+    outcome = run("adapter", "train", str(data), "--name", "coach", "--rank", "4")
+    assert outcome.code == 0, outcome.err
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", outcome.err)
+    assert re.search(r"Training, loss 0\.\d{3} .* \d/8 1\.0 s a step 0:00:0\d", shown)
+    assert "Nothing has judged it yet: `repertory eval run FILE --version 1` does." in outcome.out
