@@ -12,11 +12,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.cli.conftest import Run
 from tests.engine.server import ROOT, RunningServer
-from tests.faults.world import World
+from tests.faults.world import World, eventually
 
 pytestmark = pytest.mark.timeout(1200)  # a whole server, and about thirty commands
 _EXAMPLES = ROOT / "examples" / "tutorial" / "notes.jsonl"
@@ -53,7 +54,7 @@ def tutorial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[
 def test_every_command_of_the_tutorial_does_what_it_says(
     run: Run, tutorial: tuple[World, RunningServer], tmp_path: Path
 ) -> None:
-    world, _ = tutorial
+    world, server = tutorial
     build = tmp_path / "build"
     build.mkdir()
     told: dict[str, list[str]] = {}
@@ -63,6 +64,7 @@ def test_every_command_of_the_tutorial_does_what_it_says(
         match words:
             case ["cp", source, folder]:
                 shutil.copy(ROOT / source, folder)
+                eventually(lambda: "standup" in _personas(server))
             case ["rm", path]:
                 Path(path).unlink()
             case [".venv/bin/repertory", *arguments]:
@@ -87,6 +89,10 @@ def test_every_command_of_the_tutorial_does_what_it_says(
         assert "<svg" in (build / page).read_text(encoding="utf-8")
     assert "standup@2 beside standup@1" in (build / "rollout.html").read_text(encoding="utf-8")
     assert (build / "standup.tar").stat().st_size > 0
+
+
+def _personas(server: RunningServer) -> str:
+    return httpx.get(f"{server.url}/api/personas", headers=server.admin, timeout=30, trust_env=False).text
 
 
 def _placed(word: str, world: World, build: Path) -> str:
