@@ -56,7 +56,6 @@ def test_every_command_of_the_tutorial_does_what_it_says(
 ) -> None:
     world, server = tutorial
     build = tmp_path / "build"
-    build.mkdir()
     told: dict[str, list[str]] = {}
     names: dict[str, str] = {}
     for command in _COMMANDS.findall((ROOT / "docs" / "tutorial-adapter.md").read_text(encoding="utf-8")):
