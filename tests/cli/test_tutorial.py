@@ -61,6 +61,8 @@ def test_every_command_of_the_tutorial_does_what_it_says(
     for command in _COMMANDS.findall((ROOT / "docs" / "tutorial-adapter.md").read_text(encoding="utf-8")):
         words = [_placed(names.get(word, word), world, build) for word in shlex.split(command)]
         match words:
+            case ["mkdir", "-p", "build"]:
+                build.mkdir()
             case ["cp", source, folder]:
                 shutil.copy(ROOT / source, folder)
                 eventually(lambda: "standup" in _personas(server))
