@@ -1,6 +1,6 @@
 """Archives and aliases over HTTP: a version goes from one server to another without anybody at its disk."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +9,11 @@ import pytest
 
 from adapters import VersionState
 from core.principal import Scope
-from tests.fakes.engine import FakeEngine, running_engine
+from tests.fakes.engine import FakeEngine
 from tests.server.trial import Trial, trial
 
 pytestmark = pytest.mark.anyio
 ARCHIVE = "/api/adapters/coach/versions/1/archive"
-
-
-@pytest.fixture
-def engine() -> Iterator[FakeEngine]:
-    with running_engine() as running:
-        yield running
 
 
 @pytest.fixture
