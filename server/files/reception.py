@@ -27,6 +27,18 @@ class Received:
     filename: str
     fields: dict[str, str]
 
+    def allow(self, *names: str) -> None:
+        """Refuse fields that nobody reads.
+
+        Raises:
+            InvalidRequest: there is one beside `names`.
+        """
+        if unknown := sorted(set(self.fields) - set(names)):
+            name = unknown[0][:64]
+            raise InvalidRequest(
+                f"Unknown parameter: {name!r}. Leave it out.", code="unknown_parameter", param=name
+            )
+
 
 @dataclass(slots=True)
 class _Part:
@@ -53,7 +65,7 @@ async def receive(request: Request, blobs: Blobs, *, max_bytes: int) -> Received
     media_type, options = parse_options_header(request.headers.get("content-type"))
     if media_type != b"multipart/form-data" or b"boundary" not in options:
         raise InvalidRequest(
-            "Files come as multipart/form-data with the fields 'file' and 'purpose'.",
+            "Files come as multipart/form-data, the file in the field 'file'.",
             code="unsupported_media_type",
         )
     draft = await anyio.to_thread.run_sync(blobs.draft)

@@ -9,10 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.background import BackgroundTask
 from starlette.responses import FileResponse
 
-from core.errors import InvalidRequest
 from core.principal import Scope
 from server.access import KeyHolder
-from server.files.reception import Received, receive
+from server.files.reception import receive
 from server.requests import read_body
 from server.routes.adapters import TheRegistry, numbered, papers_of, shown
 from server.served_base import base_of, limits_of
@@ -98,7 +97,8 @@ async def import_(
     settings = services.settings
     received = await receive(request, services.uploads.files.blobs, max_bytes=settings.max_file_bytes)
     try:
-        name = _name_of(received)
+        received.allow("name")
+        name = received.fields.get("name")
         version = await anyio.to_thread.run_sync(
             lambda: papers_of(registry).import_archive(
                 received.draft.path, name, base=base_of(settings), limits=limits_of(settings), by=str(principal.id)
@@ -107,10 +107,3 @@ async def import_(
     finally:
         received.draft.discard()
     return JsonResponse(shown(version))
-
-
-def _name_of(received: Received) -> str | None:
-    if unknown := sorted(set(received.fields) - {"name"}):
-        name = unknown[0][:64]
-        raise InvalidRequest(f"Unknown parameter: {name!r}. Leave it out.", code="unknown_parameter", param=name)
-    return received.fields.get("name")

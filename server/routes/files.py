@@ -33,6 +33,7 @@ async def upload_file(request: Request, services: TheServices, principal: Caller
     files = services.uploads.files
     received = await receive(request, files.blobs, max_bytes=services.settings.max_file_bytes)
     try:
+        received.allow("purpose", *_EXPIRY)
         new = _described(principal, received.filename, received.fields)
         if new.purpose == TRAINING:
             await services.uploads.training.check(received.draft.path, new.filename, received.draft.size)
@@ -111,9 +112,6 @@ def _missing(file_id: str) -> NotFound:
 
 
 def _described(principal: Principal, filename: str, fields: dict[str, str]) -> NewFile:
-    if unknown := sorted(set(fields) - {"purpose", *_EXPIRY}):
-        name = unknown[0][:64]
-        raise InvalidRequest(f"Unknown parameter: {name!r}. Leave it out.", code="unknown_parameter", param=name)
     if "purpose" not in fields:
         raise InvalidRequest(
             "Missing required parameter: 'purpose'.", code="missing_required_parameter", param="purpose"

@@ -44,10 +44,8 @@ def tutorial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[
     }
     with world.server(**settings) as server:
         server.wait_ready()
-        for name, value in (world.settings(**settings)).items():
+        for name, value in (server.environment | world.settings(**settings)).items():
             monkeypatch.setenv(name, value)
-        monkeypatch.setenv("REPERTORY_DATA_DIR", str(world.data_dir))
-        monkeypatch.setenv("REPERTORY_PORT", server.url.rpartition(":")[2])
         yield world, server
 
 
