@@ -24,6 +24,7 @@ from benchmarks import (
 )
 from benchmarks.calling import comparison as calling
 from benchmarks.lifecycle import comparison as lifecycle
+from benchmarks.lifecycle import sharing
 from benchmarks.machine import describe
 from benchmarks.report import PERFORMANCE, Report, with_section
 from benchmarks.section import Bench, Section
@@ -47,6 +48,7 @@ SECTIONS: tuple[Section, ...] = (
     embedding.SECTION,
     intake.SECTION,
     *lifecycle.SECTIONS,
+    sharing.SECTION,
 )
 """In the order of the reports."""
 

@@ -210,14 +210,14 @@ def tuning_of(
     evaluate: Evaluate,
 ) -> FineTuning:
     """Return the fine-tuning jobs of a server, whose versions `evaluate` judges."""
-    jobs, drained = Jobs(database, clock), settings.training_engine == "drain"
 
     def system_of(name: str) -> str | None:
         persona = personas.serving(name)
         return None if persona is None else system_prompt_of(persona)
 
     around = replace(surroundings_of(settings, database, clock, system_of), evaluate=evaluate)
-    return FineTuning(jobs, files, around, Lease(database, clock), drained=drained)
+    jobs, lease = Jobs(database, clock), Lease(database, clock)
+    return FineTuning(jobs, files, around, lease, engine_does=settings.training_engine)
 
 
 def system_prompt_of(persona: Persona) -> str:

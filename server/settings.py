@@ -85,10 +85,10 @@ class Settings(BaseSettings):
     max_loras: int = Field(4, ge=1, le=256, description="Adapters in one batch; room for old, current and next.")
     max_cpu_loras: int = Field(16, ge=1, le=4096, description="Adapters kept in memory; at least max_loras.")
     max_lora_rank: int = Field(16, description="Highest rank that an adapter may have.")
-    training_engine: Literal["share", "drain"] = Field(
+    training_engine: Literal["share", "lower", "drain"] = Field(
         "share",
-        description="While an adapter is trained: answer meanwhile, the training having lower priority; or take "
-        "no requests, so that it is done sooner.",
+        description="While an adapter is trained: answer meanwhile, the training having lower priority "
+        "(`share`), or the engine (`lower`); or take no requests (`drain`).",
     )
     training_command: str = Field(
         "",

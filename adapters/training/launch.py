@@ -16,6 +16,8 @@ from core.errors import Conflict, InternalError, InvalidRequest
 _ROOT = Path(__file__).resolve().parents[2]
 TRAINER = (sys.executable, "-m", "adapters.training")
 _NICENESS = 10
+LOWERED = "lowered"
+"""Word for an engine that gives way to a training; without it a training gives way to the engine."""
 _LOOK_SECONDS = 0.5
 BROKE_OFF = "training_failed"
 """Code of a training that ended without saying why."""
@@ -39,7 +41,8 @@ class TrainingOrder:
         valid: validation examples, if any.
         threads: CPU threads.
         save_every: steps between checkpoints, from which a broken-off run goes on.
-        engine: what the engine of this machine does meanwhile; stands beside the times in the record.
+        engine: what the engine of this machine does meanwhile; stands beside the times in the record, and
+            `LOWERED` gives the training the priority of other programs.
         program: what is run, before its options: the trainer here, or something that runs it elsewhere.
     """
 
@@ -98,7 +101,8 @@ def run_training(
     """
     order.out.mkdir(parents=True, exist_ok=True)
     log = order.out.with_name(f"{order.out.name}.log")
-    command = guardian.command(os.getpid(), order.command(), niceness=_NICENESS)
+    niceness = 0 if order.engine == LOWERED else _NICENESS
+    command = guardian.command(os.getpid(), order.command(), niceness=niceness)
     failed: Failed | None = None
     over, stopped = threading.Event(), threading.Event()
     with (

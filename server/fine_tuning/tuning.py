@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Protocol
+from typing import Literal, Protocol
 
 import anyio
 import anyio.from_thread
@@ -17,6 +17,7 @@ from adapters.jobs import Job, Jobs, NewJob, Pipeline, Step, Surroundings, Worke
 from adapters.jobs.lease import Lease
 from adapters.jobs.store import new_job_id
 from adapters.registry import Registry
+from adapters.training.launch import LOWERED
 from core.errors import InvalidRequest, RepertoryError
 from server.files.file import TRAINING, StoredFile
 from server.files.store import Files
@@ -24,6 +25,9 @@ from server.files.store import Files
 _POLL_SECONDS = 1.0
 _LONGEST_PAUSE = 60.0
 _LOG = logging.getLogger(__name__)
+
+
+EngineDoes = Literal["share", "lower", "drain"]
 
 
 class Resting(Protocol):
@@ -46,13 +50,15 @@ class FineTuning:
         files: what was uploaded.
         around: what the steps work with; the engine is attached later.
         lease: the right to work on jobs.
-        drained: whether the engine rests while a training runs.
+        engine_does: while a training runs: `share` the machine, have been `lower`ed for it, or `drain` and rest.
     """
 
-    def __init__(self, jobs: Jobs, files: Files, around: Surroundings, lease: Lease, *, drained: bool) -> None:
+    def __init__(
+        self, jobs: Jobs, files: Files, around: Surroundings, lease: Lease, *, engine_does: EngineDoes
+    ) -> None:
         self.jobs = jobs
         self._files = files
-        self._drained = drained
+        self._engine_does = engine_does
         self._around = replace(around, engine=self._beside_engine, publish=self._publish)
         self._engine: Resting | None = None
         self._worker = Worker(Pipeline(jobs, self._around), lease)
@@ -153,8 +159,8 @@ class FineTuning:
         if engine is None:
             yield "none"
             return
-        if not self._drained:
-            yield "shared"
+        if self._engine_does != "drain":
+            yield LOWERED if self._engine_does == "lower" else "shared"
             return
         reason = "The engine rests while an adapter is trained (REPERTORY_TRAINING_ENGINE=drain)."
         anyio.from_thread.run(partial(engine.rest, reason))

@@ -5,6 +5,8 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
+
 from adapters import TrainingOrder, run_training
 from adapters.training.progress import Event, Note
 
@@ -17,13 +19,18 @@ print(json.dumps({"event": "note", "message": json.dumps(told)}))
 """
 
 
-def test_a_training_gives_way_to_every_other_process_also_to_those_of_other_sessions(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("engine", "gives_way"), [("shared", 10), ("none", 10), ("drained", 10), ("lowered", 0)])
+def test_a_training_gives_way_to_other_sessions_too_unless_the_engine_gives_way_to_it(
+    tmp_path: Path, engine: str, gives_way: int
+) -> None:
     events: list[Event] = []
-    order = TrainingOrder(tmp_path, tmp_path, tmp_path / "run", program=(sys.executable, "-c", _TELLS))
-    run_training(order, events.append)
+    program = (sys.executable, "-c", _TELLS)
+    run_training(
+        TrainingOrder(tmp_path, tmp_path, tmp_path / "run", engine=engine, program=program), events.append
+    )
     ((own, of_session),) = [json.loads(event.message) for event in events if isinstance(event, Note)]
-    assert own == min(os.nice(0) + 10, 19)
-    assert of_session == ("10" if _AUTOGROUP.exists() else None)
+    assert own == min(os.nice(0) + gives_way, 19)
+    assert of_session == (str(gives_way) if _AUTOGROUP.exists() else None)
 
 
 def test_whatever_runs_the_trainer_elsewhere_gets_the_options_behind_its_own_words(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The engine is killed or hangs, wherever it is: its supervisor notices, says so, and brings it back."""
 
+import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -55,11 +56,11 @@ def _stand_in(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def supervised(world: World, **settings: float) -> AsyncIterator[Supervised]:
+async def supervised(world: World, **settings: Any) -> AsyncIterator[Supervised]:
     made = Settings(
         data_dir=world.data_dir,
         models_dir=world.folder / "models",
-        **settings,  # type: ignore[arg-type]
+        **settings,
     )
     with world.registry() as registry:
         releases = AdapterReleases(registry, lambda: BaseModel.load(world.base))
@@ -159,6 +160,15 @@ async def test_an_answer_that_stalls_alone_leaves_the_engine_running(world: Worl
         await anyio.sleep(2)  # twice what it would be given
         assert engine.driver.ready().ok
         assert engine.driver.restarts == 0
+
+
+@pytest.mark.parametrize(("setting", "gives_way"), [("share", 0), ("drain", 0), ("lower", 5)])
+async def test_an_engine_gives_way_to_trainings_where_the_setting_says_so(
+    world: World, setting: str, gives_way: int
+) -> None:
+    async with supervised(world, training_engine=setting) as engine:
+        await engine.until_ready()
+        assert world.engine().nice() == min(os.nice(0) + gives_way, 19)
 
 
 def test_a_socket_that_nobody_listens_on_is_cleared_away(world: World) -> None:

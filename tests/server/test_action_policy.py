@@ -445,7 +445,7 @@ async def test_an_engine_that_fails_while_steps_are_shown_ends_in_one_error_fram
     assert (answer.status_code, answer.json()["error"]["code"]) == (502, "upstream_failed")
 
 
-@pytest.mark.parametrize("seconds", [1])
+@pytest.mark.parametrize("seconds", [3])
 @pytest.mark.parametrize("persona", ["clerk", "guided"])
 async def test_an_answer_that_has_used_up_its_time_calls_no_more_and_still_answers(
     clerk: Gateway, crm: Crm, persona: str

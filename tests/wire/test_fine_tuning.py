@@ -93,9 +93,15 @@ class Tuner:
 
 
 @pytest.fixture
-async def tuner(start: Start, tmp_path: Path) -> AsyncIterator[Tuner]:
+def engine_does() -> str:
+    """What the engine does while a training runs; a test may parametrize it."""
+    return "drain"
+
+
+@pytest.fixture
+async def tuner(start: Start, engine_does: str, tmp_path: Path) -> AsyncIterator[Tuner]:
     base = make_base(tmp_path / "models" / "base")
-    async with start(models_dir=base.parent, training_command=TRAINER, training_engine="drain") as gateway:
+    async with start(models_dir=base.parent, training_command=TRAINER, training_engine=engine_does) as gateway:
         yield Tuner(gateway)
 
 
@@ -146,6 +152,16 @@ async def test_a_job_goes_from_files_to_a_model_whose_name_answers(tuner: Tuner)
     assert tuner.gateway.engine.requests[-1]["model"] == "tuned@1"
     with pytest.raises(openai.NotFoundError):
         await tuner.gateway.ask("tuned@1", "Hi")
+
+
+@pytest.mark.parametrize(("engine_does", "word"), [("share", "shared"), ("lower", "lowered")])
+async def test_an_engine_that_is_not_drained_answers_on_and_the_page_says_how_the_times_were_taken(
+    tuner: Tuner, word: str
+) -> None:
+    done = await tuner.over((await tuner.job()).id)
+    page = (await tuner.ada.files.content(done.result_files[1])).text
+    assert f"engine: {word}" in page
+    assert tuner.rest.told == []
 
 
 async def test_jobs_are_listed_by_page_and_label_and_are_their_owners_alone(tuner: Tuner) -> None:
