@@ -38,7 +38,8 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """Take an adapter folder, or an archive, in as the next version of NAME, if it fits the base model."""
-    from server.cli.adapter_versions import import_archive, import_version
+    from server.cli.adapter_versions import import_version
+    from server.cli.version_papers import import_archive
 
     if name is None and source.is_dir():
         raise typer.BadParameter("a folder has no name of its own: add --name NAME")
@@ -131,7 +132,7 @@ def train(
     """
     from adapters.training.config import Method
     from adapters.training.defaults import Wish
-    from server.cli.datasets import training_file
+    from server.cli.dataset_versions import training_file
     from server.cli.training import Choices, outcome, train_version
 
     session = Session.of(ctx)
@@ -169,7 +170,7 @@ def preview(
 ) -> None:
     """Show examples as the trainer sees them: what is learnt stands between ⟦ and ⟧."""
     from adapters.training.preview import preview as previews
-    from server.cli.datasets import training_file
+    from server.cli.dataset_versions import training_file
 
     session = Session.of(ctx)
     found = previews(

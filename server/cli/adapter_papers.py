@@ -18,7 +18,7 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write a version with its model card into one archive, which `adapter import` takes in elsewhere."""
-    from server.cli.adapter_versions import papers_of
+    from server.cli.version_papers import papers_of
 
     if target.exists():
         raise typer.BadParameter(f"{target} exists already; choose another name", param_hint="FILE")
@@ -43,7 +43,8 @@ def card(
 ) -> None:
     """Show the model card of a version as Markdown; with an option, say something more on it first."""
     from adapters.card import markdown_of
-    from server.cli.adapter_versions import BY, papers_of
+    from server.cli.adapter_versions import BY
+    from server.cli.version_papers import papers_of
 
     options = {"intended_use": intended_use, "limits": limits, "contact": contact, "review_on": review_on}
     said = {name: value for name, value in options.items() if value is not None}
@@ -66,7 +67,8 @@ def alias(
     as_json: AsJson = False,
 ) -> None:
     """Show the aliases of an adapter's versions, or let ALIAS stand for VERSION."""
-    from server.cli.adapter_versions import BY, papers_of
+    from server.cli.adapter_versions import BY
+    from server.cli.version_papers import papers_of
 
     with papers_of(Session.of(ctx)) as papers:
         if word is not None:

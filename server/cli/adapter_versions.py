@@ -1,12 +1,9 @@
 """Adapter versions in the data directory, as the command line reads and adds to them."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from adapters import AdapterVersion, Registry, Transition
 from adapters.demands import COMMAND_LINE
-from adapters.papers import Papers
 from core.clock import system_clock
 from core.errors import NotFound
 from server.cli.session import Session
@@ -27,25 +24,6 @@ def import_version(session: Session, folder: Path, name: str) -> AdapterVersion:
         registry = Registry(database, settings.adapters_dir, system_clock)
         limits = limits_of(settings)
         return registry.import_folder(folder, name, base=base_of(settings), limits=limits, by=BY)
-
-
-def import_archive(session: Session, source: Path, name: str | None) -> AdapterVersion:
-    """Take an archive in as the next version of `name`, or of the name that it has.
-
-    Raises:
-        AdapterRefused: it is damaged or hostile, or cannot be served; the message says why.
-    """
-    settings = session.settings()
-    with papers_of(session) as papers:
-        return papers.import_archive(source, name, base=base_of(settings), limits=limits_of(settings), by=BY)
-
-
-@contextmanager
-def papers_of(session: Session) -> Iterator[Papers]:
-    """Open what is written about the versions of the data directory."""
-    with session.database() as database:
-        registry = Registry(database, session.settings().adapters_dir, system_clock)
-        yield Papers(database, registry, system_clock)
 
 
 def versions_of(session: Session, name: str | None = None, version: int | None = None) -> list[AdapterVersion]:

@@ -118,10 +118,20 @@ def show(
     which: Annotated[str | None, typer.Argument(help="NAME, or NAME@VERSION; else all of them.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what is known of data sets."""
-    from server.cli.datasets import versions_of
+    """Show what is known of a data set and its versions."""
+    _show(Session.of(ctx), which, as_json=as_json)
 
-    found = versions_of(Session.of(ctx), which)
+
+@app.command("list")
+def list_(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """List the data sets with their versions."""
+    _show(Session.of(ctx), None, as_json=as_json)
+
+
+def _show(session: Session, which: str | None, *, as_json: bool) -> None:
+    from server.cli.dataset_versions import versions_of
+
+    found = versions_of(session, which)
     if as_json:
         print_json([version.shown() for version in found])
         return

@@ -1,14 +1,14 @@
-"""Data sets in the data directory, as the command line reads and adds to them."""
+"""Data sets as the command line checks, imports and splits them."""
 
 import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from adapters.datasets import Datasets, DatasetVersion, Reference, Source, import_dataset, read_dataset
+from adapters.datasets import DatasetVersion, Reference, Source, import_dataset, read_dataset
 from adapters.datasets.intake import personal_findings
 from adapters.datasets.personal import Policy, Scanner
 from adapters.datasets.quality import Persona, Targets
@@ -18,10 +18,10 @@ from adapters.datasets.shelf import NewPart
 from adapters.datasets.splitting import Shares, leaks, split
 from adapters.datasets.tokens import TokenCounter
 from adapters.datasets.version import Part
-from core.clock import system_clock
 from core.errors import InternalError, InvalidRequest
 from retrieval.embedder import Embedder
 from server.cli.adapter_versions import BY
+from server.cli.dataset_versions import datasets_of
 from server.cli.persona_actions import read_persona
 from server.cli.session import Session
 from server.settings import Settings
@@ -47,7 +47,7 @@ def import_file(session: Session, file: Path, name: str, label: str, pii: Sequen
         DatasetInvalid: it has faults, or personal data that is blocked.
     """
     source = Source(file, name, BY, label, Policy.parse(pii))
-    with _datasets(session) as datasets, Scanner() as scanner:
+    with datasets_of(session) as datasets, Scanner() as scanner:
         return import_dataset(source, datasets, scanner)
 
 
@@ -60,7 +60,7 @@ def check_data(session: Session, data: str, wishes: Wishes) -> Checked:
     settings = session.settings()
     path, label = Path(data), wishes.label or LABEL
     if not path.is_file():
-        with _datasets(session) as datasets:
+        with datasets_of(session) as datasets:
             reference = Reference.parse(data)
             path, label = datasets.file(reference), wishes.label or datasets.get(reference).label_key
     policy = Policy.parse(wishes.pii or ("allow",))
@@ -86,7 +86,7 @@ def split_version(
         InvalidRequest: a part would be empty.
     """
     wanted = Shares.parse(shares, seed)
-    with _datasets(session) as datasets:
+    with datasets_of(session) as datasets:
         version = datasets.get(Reference.parse(which))
         path = datasets.file(Reference(version.name, version.version))
         dataset = read_dataset(path, name=version.reference, label_key=version.label_key)
@@ -110,35 +110,6 @@ def split_version(
         return version, kept
 
 
-def versions_of(session: Session, which: str | None) -> list[DatasetVersion]:
-    """Return all versions, those of one data set, or one.
-
-    Raises:
-        NotFound: there is none.
-    """
-    with _datasets(session) as datasets:
-        if which is None:
-            return datasets.list()
-        reference = Reference.parse(which)
-        newest = datasets.get(reference)
-        return datasets.list(reference.name) if reference.version is None else [newest]
-
-
-def training_file(session: Session, data: str) -> tuple[Path, str]:
-    """Return the file to train on, and its name: `data` itself, or the version or part that it names.
-
-    Raises:
-        InvalidRequest: it is neither.
-    """
-    if Path(data).is_file():
-        return Path(data), Path(data).name
-    with _datasets(session) as datasets:
-        wanted = Reference.parse(data)
-        version = datasets.get(wanted)
-        path = datasets.file(replace(wanted, version=version.version))
-    return path, version.reference if wanted.part is None else f"{version.reference}/{wanted.part}"
-
-
 def write_page(checked: Checked, path: Path) -> None:
     """Write the report as one HTML page.
 
@@ -149,12 +120,6 @@ def write_page(checked: Checked, path: Path) -> None:
         path.write_text(page(checked), encoding="utf-8")
     except OSError as error:
         raise InvalidRequest(f"{str(path)!r} cannot be written: {error.strerror}.") from error
-
-
-@contextmanager
-def _datasets(session: Session) -> Iterator[Datasets]:
-    with session.database() as database:
-        yield Datasets(database, session.settings().datasets_dir, system_clock)
 
 
 @contextmanager

@@ -43,6 +43,7 @@ def test_a_file_is_imported_shown_split_and_handed_to_a_training(run: Run, talks
     (shown,) = json.loads(run("dataset", "show", "talks", "--json").out)
     assert (shown["label_key"], shown["format"], shown["by"]) == ("intent", "chat", "command line")
     assert f"train {parts['train']['rows']}, valid" in run("dataset", "show").out
+    assert run("dataset", "list").out == run("dataset", "show").out
     trained = run("adapter", "train", "talks@1/train", "--valid", "talks@1/nothing", "--name", "coach")
     assert "talks@1 has no part 'nothing'" in trained.err
     again = run("adapter", "train", "talks@1/train", "--valid", "talks@1/valid", "--name", "coach", "--rank", "64")

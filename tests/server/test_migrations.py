@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData
 
 from core.database import Database
@@ -16,6 +17,7 @@ from core.errors import Conflict
 from retrieval import shelf
 from retrieval.word_cache import WordCache
 from retrieval.word_index import tokens
+from server import migrations
 from server.migrations import migrate, revisions
 from server.migrations.tables import ALL
 from tests.server.conftest import Start
@@ -227,6 +229,11 @@ async def test_a_database_of_each_release_is_taken_along_whole_and_serves(
     words = WordCache(database, tmp_path / "indexes").get(store)
     assert words.search(dict.fromkeys(tokens("opens"), 1.0), 5).rows.tolist() == [7]
     database.close()
+
+
+def test_what_files_are_called_is_what_alembic_makes_of_them() -> None:
+    script = ScriptDirectory(str(Path(migrations.__file__).parent))
+    assert revisions() == tuple(reversed([one.revision for one in script.walk_revisions()]))
 
 
 def test_a_database_of_a_newer_release_is_refused_and_left_alone(tmp_path: Path) -> None:
