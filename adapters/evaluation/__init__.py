@@ -5,6 +5,7 @@ from adapters.evaluation.evaluation import Definition, EvalState, Evaluation
 from adapters.evaluation.gathering import gather, inlined
 from adapters.evaluation.grading import graded
 from adapters.evaluation.reading import EvalFileInvalid, parse_spec, read_spec, spec_of
+from adapters.evaluation.rules import check_rules, counts
 from adapters.evaluation.spec import EvalSpec
 from adapters.evaluation.store import Evaluations, NewEvaluation
 from adapters.evaluation.task import Task
@@ -22,6 +23,8 @@ __all__ = [
     "NewEvaluation",
     "Source",
     "Task",
+    "check_rules",
+    "counts",
     "gather",
     "graded",
     "inlined",

@@ -11,9 +11,9 @@ import numpy as np
 
 from adapters.evaluation.answer import Answer, Arm
 from adapters.evaluation.graders import Grader
-from adapters.evaluation.measure import Measured
+from adapters.evaluation.measure import Measured, mean
 from adapters.evaluation.statistics.paired import RESAMPLES, Array, Draws, Interval, interval_of, mcnemar
-from adapters.evaluation.statistics.shares import wilson
+from adapters.evaluation.statistics.shares import paired_interval, wilson
 from adapters.evaluation.task import Task
 
 ALL = "all"
@@ -59,16 +59,16 @@ class Figure:
     Attributes:
         metric: `SET.METRIC`.
         count: cases.
-        grouped: whether cases belong together, so that exact tests of single cases do not apply.
+        groups: of cases that belong together, which are resampled as one; with none of these as many as cases.
         resampled: the metric in each resample.
     """
 
     metric: str
     slice: str
     count: int
+    groups: int
     lower_is_better: bool
     binary: bool
-    grouped: bool
     signature: str
     values: Mapping[Arm, float]
     resampled: Mapping[Arm, Array]
@@ -77,7 +77,7 @@ class Figure:
     @property
     def exact(self) -> bool:
         """Whether exact tests apply."""
-        return self.binary and not self.grouped
+        return self.binary and self.groups == self.count
 
     def interval(self, arm: Arm, alpha: float = 0.05) -> Interval:
         """Return the interval of an arm's value."""
@@ -85,10 +85,17 @@ class Figure:
             return wilson(self.values[arm] * self.count, self.count, alpha)
         return interval_of(self.resampled[arm], alpha)
 
+    def interval_of_difference(self, arm: Arm, alpha: float = 0.05) -> Interval:
+        """Return the interval of the candidate's difference to an arm."""
+        found = self.differences[arm]
+        if self.exact and self.values:
+            return paired_interval(found.only_ours, found.only_theirs, self.count, alpha)
+        return interval_of(found.resampled, alpha)
+
     def difference_shown(self, arm: Arm) -> dict[str, object]:
         """Return the candidate's difference to an arm for programs."""
         found = self.differences[arm]
-        interval = interval_of(found.resampled)
+        interval = self.interval_of_difference(arm)
         return {
             "value": found.value,
             "low": interval.low,
@@ -141,15 +148,27 @@ def figures(
                 )
 
 
-def preference_figure(metric: str, preferences: Mapping[Arm, Sequence[float]], seed: int) -> Figure:
-    """Return the figure of a judge: +1 where the candidate is preferred, -1 where the other is, 0 for a tie."""
-    differences, count = {}, 0
+def preference_figure(
+    metric: str, preferences: Mapping[Arm, Mapping[str, float]], tasks: Sequence[Task], seed: int
+) -> Figure:
+    """Return the figure of a judge: +1 where the candidate is preferred, -1 where the other is, 0 for a tie.
+
+    Args:
+        metric: its name.
+        preferences: other arm → task → that.
+        tasks: all of them.
+        seed: of the resamples.
+    """
+    by_key = {task.key: task for task in tasks}
+    differences, count, groups = {}, 0, 0
     for arm, told in preferences.items():
-        rows, count = np.asarray(told, dtype=float)[:, None], len(told)
-        drawn = Draws(range(count), seed).sums(rows)[:, 0] / count
-        wins, losses = sum(one > 0 for one in told), sum(one < 0 for one in told)
-        differences[arm] = Difference(float(rows.mean()), drawn, wins, losses)
-    return Figure(metric, ALL, count, False, True, False, "", {}, {}, differences)
+        numbers = _numbered([_group(by_key[key]) for key in told])
+        rows = np.array([[value, 1.0] for value in told.values()])
+        count, groups = len(told), len(set(numbers))
+        wins, losses = sum(one > 0 for one in told.values()), sum(one < 0 for one in told.values())
+        value = float(rows[:, 0].mean())
+        differences[arm] = Difference(value, mean(Draws(numbers, seed).sums(rows)), wins, losses)
+    return Figure(metric, ALL, count, groups, False, True, "", {}, {}, differences)
 
 
 def _figure(metric: str, name: str, graded: Mapping[Arm, Graded], chosen: list[int], draws: Draws) -> Figure:
@@ -175,9 +194,9 @@ def _figure(metric: str, name: str, graded: Mapping[Arm, Graded], chosen: list[i
         metric=metric,
         slice=name,
         count=len(chosen),
+        groups=len(set(draws.groups)),
         lower_is_better=any_one.lower_is_better,
         binary=any_one.binary,
-        grouped=len(set(draws.groups)) < len(chosen),
         signature=any_one.signature,
         values=values,
         resampled=resampled,

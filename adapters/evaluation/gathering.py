@@ -1,12 +1,13 @@
 """From what an eval file names to cases: a JSONL file beside it, a part of a data set, a builtin set."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import JsonValue, ValidationError
 
-from adapters.datasets.example import Example
+from adapters.datasets.example import Example, Message
 from adapters.datasets.reading import read_dataset
 from adapters.evaluation.case import Case
 from adapters.evaluation.reading import EvalFileInvalid
@@ -78,7 +79,10 @@ def _spread(cases: Sequence[Case], limit: int | None) -> list[tuple[int, Case]]:
 
 def _of_part(name: str, path: Path, label_key: str) -> Iterator[Case]:
     for example in read_dataset(path, name=name, label_key=label_key).examples:
-        yield case_of(example)
+        try:
+            yield case_of(example)
+        except ValidationError as error:
+            raise EvalFileInvalid(f"{name}: line {example.line} is no case: {_first(error)}.") from error
 
 
 def case_of(example: Example) -> Case:
@@ -86,12 +90,7 @@ def case_of(example: Example) -> Case:
 
     The system prompt is left out: the persona is served with its own.
     """
-    messages = [
-        {"role": one.role, "content": one.content}
-        | ({"tool_calls": _calls(one.tool_calls)} if one.tool_calls else {})
-        for one in example.messages[:-1]
-        if one.role not in ("system", "developer")
-    ]
+    messages = list(_asked(example.messages[:-1]))
     answer = example.answer
     calls = [
         {"name": one["function"]["name"], "arguments": one["function"]["arguments"]} for one in answer.tool_calls
@@ -109,17 +108,34 @@ def case_of(example: Example) -> Case:
     return Case.model_validate(values)
 
 
-def _calls(calls: Sequence[object]) -> list[JsonValue]:
-    told: list[JsonValue] = json.loads(json.dumps(calls))
-    for call in told:
-        if isinstance(call, dict) and isinstance(function := call.get("function"), dict):
+def _asked(messages: Sequence[Message]) -> Iterator[dict[str, object]]:
+    """Yield what comes before the answer, each tool's result with the id of the call that it belongs to."""
+    waiting: list[str] = []
+    for place, one in enumerate(messages):
+        if one.role in ("system", "developer"):
+            continue
+        told: dict[str, object] = {"role": one.role, "content": one.content}
+        if one.tool_calls:
+            calls = _calls(one.tool_calls, place)
+            waiting = [str(call["id"]) for call in calls]
+            told["tool_calls"] = calls
+        elif one.role == "tool":
+            told["tool_call_id"] = waiting.pop(0) if waiting else f"call_{place}"
+        yield told
+
+
+def _calls(calls: Sequence[Mapping[str, object]], place: int) -> list[dict[str, JsonValue]]:
+    told: list[dict[str, JsonValue]] = json.loads(json.dumps(calls))
+    for number, call in enumerate(told):
+        call["id"] = call.get("id") or f"call_{place}_{number}"
+        if isinstance(function := call.get("function"), dict):
             function["arguments"] = json.dumps(function.get("arguments"))
     return told
 
 
 def _with_file(one: CaseSet, path: Path) -> CaseSet:
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")  # a line of JSON may hold U+2028
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise EvalFileInvalid(
@@ -138,14 +154,16 @@ def _case_of_line(path: Path, number: int, line: str) -> CaseOfSet:
             value = _of_chat(value)
         case = CaseOfSet.model_validate(value)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise EvalFileInvalid(
-            f"{path.name}:{number}: {where}: {first['msg'].removeprefix('Value error, ')}."
-        ) from error
-    except ValueError as error:
+        raise EvalFileInvalid(f"{path.name}:{number}: {_first(error)}.") from error
+    except (ValueError, RecursionError) as error:
         raise EvalFileInvalid(f"{path.name}:{number}: no JSON. Write one object on each line.") from error
     return case if case.id else case.model_copy(update={"id": str(number)})
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return f"{where}: {first['msg'].removeprefix('Value error, ')}".removeprefix(": ")
 
 
 def _of_chat(value: dict[str, JsonValue]) -> dict[str, object]:
@@ -160,8 +178,23 @@ def _of_chat(value: dict[str, JsonValue]) -> dict[str, object]:
         for one in messages[:-1]
         if isinstance(one, dict) and one.get("role") not in ("system", "developer")
     ]
-    kept: dict[str, object] = {
-        key: value[key] for key in ("id", "label", "tags", "group", "tools") if key in value
-    }
-    said = messages[-1].get("content")
+    kept: dict[str, object] = {key: value[key] for key in CaseOfSet.model_fields.keys() & value.keys()}
+    said, calls = messages[-1].get("content"), _called(messages[-1].get("tool_calls"))
+    if "calls" not in value and (calls or value.get("tools")):
+        kept["calls"] = calls
     return {**kept, "messages": asked, "expected": [said] if isinstance(said, str) and said else []}
+
+
+def _called(calls: JsonValue) -> list[JsonValue]:
+    """Return the calls of an answer as those that are expected; what is none is left for the case to refuse."""
+    told: list[JsonValue] = []
+    for one in calls if isinstance(calls, list) else ():
+        function = one.get("function") if isinstance(one, dict) else None
+        if not isinstance(function, dict):
+            told.append(one)
+            continue
+        arguments = function.get("arguments")
+        with suppress(ValueError):
+            arguments = json.loads(arguments) if isinstance(arguments, str) else arguments
+        told.append({"name": function.get("name"), "arguments": arguments})
+    return told

@@ -80,11 +80,11 @@ def _preferences(work: Work) -> Sequence[Figure]:
     for name in dict.fromkeys(task.set for task in work.tasks if task.judged):
         keys = [task.key for task in work.tasks if task.set == name and task.judged]
         told = {
-            arm: [judging.preference(*choices[key]) for key in keys if key in choices]
+            arm: {key: judging.preference(*choices[key]) for key in keys if key in choices}
             for arm, choices in work.judged.items()
         }
         if told := {arm: one for arm, one in told.items() if one}:
-            found.append(preference_figure(f"{name}.judge", told, work.spec.seed))
+            found.append(preference_figure(f"{name}.judge", told, work.tasks, work.spec.seed))
     return found
 
 

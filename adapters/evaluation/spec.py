@@ -1,6 +1,7 @@
 """The shape of an eval file: sets of cases with graders, the base to compare with, the judge, and the gate."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
@@ -33,6 +34,7 @@ class CaseOfSet(Case):
         for grader in self.graders or ():
             if grader.kind in _PER_CASE:
                 raise ValueError(f"{grader.kind!r} measures a whole set; write it under the set's graders")
+        _refuse_repeated(self.graders or ())
         return self
 
 
@@ -64,10 +66,16 @@ class CaseSet(Part):
         graded = self.graders or self.judge or self.builtin or all(case.graders for case in self.cases)
         if not graded or (self.cases == [] and not (self.graders or self.builtin or self.judge)):
             raise ValueError("nothing grades it; write `graders: [{kind: exact}]`, for example")
-        repeated = [name for name, count in Counter(one.metric for one in self.graders).items() if count > 1]
-        if repeated:
-            raise ValueError(f"two graders measure {repeated[0]!r}; give one of them a `name`")
+        if self.canaries and self.builtin != "safety":
+            raise ValueError("`canaries` go with `builtin: safety`")
+        _refuse_repeated(self.graders)
         return self
+
+
+def _refuse_repeated(graders: Sequence[Grader]) -> None:
+    repeated = [name for name, count in Counter(one.metric for one in graders).items() if count > 1]
+    if repeated:
+        raise ValueError(f"two graders measure {repeated[0]!r}; give one of them a `name`")
 
 
 class Rule(Part):
@@ -84,8 +92,12 @@ class Rule(Part):
     op: Literal[">", ">=", "<", "<="] = Field(
         description="`>` better than; `>=` not worse than; `<` and `<=` where less is better."
     )
-    margin: float = Field(0.0, ge=0, description="`>`: better by more than this; `>=`: worse by this at most.")
-    value: float | None = Field(None, description="With `absolute`: the bar.")
+    margin: float = Field(
+        0.0, ge=0, allow_inf_nan=False, description="`>`: better by more than this; `>=`: worse by this at most."
+    )
+    value: float | None = Field(
+        None, allow_inf_nan=False, description="With `absolute`: the bar; `>= 1` wants every case to be right."
+    )
     alpha: float = Field(0.05, gt=0, lt=0.5, description="Two-sided chance of being wrong.")
     min_n: int = Field(30, ge=1, description="With fewer cases nothing can be said.")
     required: bool = Field(True, description="false: told, and no reason to refuse.")

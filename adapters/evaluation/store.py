@@ -54,7 +54,10 @@ class Evaluations:
         self._clock = clock
 
     def create(self, new: NewEvaluation) -> Evaluation:
-        """Begin an evaluation, or go on with one of the same that has not come to its end."""
+        """Begin an evaluation, or go on with one of the same that has not come to its end.
+
+        One that had failed or was cancelled is then that of whoever begins it again.
+        """
         definition, now = new.definition.model_dump_json(by_alias=True).encode(), self._clock()
         identity = new.identity(definition)
         same = evaluations.c.identity == identity, evaluations.c.state != EvalState.DONE
@@ -68,6 +71,9 @@ class Evaluations:
                         "next_at": now,
                         "error": None,
                         "finished_at": None,
+                        "moves": new.moves,
+                        "by": new.by,
+                        "principal": dict(new.principal),
                     }
                     connection.execute(update(evaluations).where(evaluations.c.id == known.id).values(**again))
                 return _read(connection, known.id)

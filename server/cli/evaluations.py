@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from adapters.datasets import Datasets, Reference
-from adapters.evaluation import EvalSpec, gather, inlined, read_spec
+from adapters.evaluation import EvalSpec, check_rules, counts, gather, inlined, read_spec
 from core.clock import system_clock
 from core.errors import InvalidRequest, Unavailable, UpstreamFailed
 from server.cli.gateway import read
@@ -135,6 +135,8 @@ def checked(session: Session, file: Path) -> tuple[dict[str, tuple[int, str]], l
     Raises:
         EvalFileInvalid: it has problems.
     """
+    from server.evaluation.requests import check_requests
+
     spec = inlined(read_spec(file), file.parent)
     with session.database() as database:
         datasets = Datasets(database, session.settings().datasets_dir, system_clock)
@@ -144,12 +146,14 @@ def checked(session: Session, file: Path) -> tuple[dict[str, tuple[int, str]], l
             return datasets.file(reference), datasets.get(reference).label_key
 
         tasks = gather(spec, find)
-    counts: dict[str, tuple[int, str]] = {}
+    check_rules(spec, tasks)
+    check_requests(spec, tasks)
+    sets: dict[str, tuple[int, str]] = {}
     for one in spec.sets:
         mine = [task for task in tasks if task.set == one.name]
         graders = dict.fromkeys(grader.metric for task in mine for grader in task.graders)
-        counts[one.name] = (len(mine), ", ".join([*graders, *(["judge"] if one.judge else [])]))
-    return counts, list(_doubts(spec, counts))
+        sets[one.name] = (len(mine), ", ".join([*graders, *(["judge"] if one.judge else [])]))
+    return sets, list(_doubts(spec, counts(tasks)))
 
 
 def metric_rows(told: Mapping[str, Any]) -> Iterator[tuple[object, ...]]:
@@ -168,15 +172,18 @@ def rule_rows(gate: Mapping[str, Any]) -> Iterator[tuple[object, ...]]:
         yield f"{rule['metric']} {rule['op']} {rule['comparator']}{advisory}", rule["outcome"], rule["reason"]
 
 
-def _doubts(spec: EvalSpec, counts: Mapping[str, tuple[int, str]]) -> Iterator[str]:
+def _doubts(spec: EvalSpec, cases: Mapping[tuple[str, str], int]) -> Iterator[str]:
     if not any(rule.required for rule in spec.gate):
         yield "no rule of the gate is required, so no version can pass."
     elif not any(rule.required and rule.comparator == "base" and rule.op in (">", "<") for rule in spec.gate):
         yield "no required rule wants more than the prompt alone achieves."
     for rule in spec.gate:
-        count = counts[rule.metric.partition(".")[0]][0]
+        if rule.comparator != "absolute" and rule.op in (">=", "<=") and rule.margin == 0:
+            yield f"{rule.metric} {rule.op} {rule.comparator} has no `margin`: only what is better passes."
+        count = cases[rule.metric, rule.slice]
         if count < rule.min_n:
-            yield f"{rule.metric} wants {rule.min_n} cases and has {count}: it will be inconclusive."
+            where = "" if rule.slice == "all" else f" in {rule.slice}"
+            yield f"{rule.metric}{where} wants {rule.min_n} cases and has {count}: it will be inconclusive."
 
 
 def _interval(arm: Mapping[str, float] | None) -> str:

@@ -17,10 +17,10 @@ from core.principal import Principal
 from server.engine_port import Frame, Who
 from server.evaluation.evaluating import Likelihood
 from server.evaluation.principals import principal_of
+from server.evaluation.requests import persona_of, request_of
 from server.services import Services
 from server.turn.asking import Asked, ask
 from server.turn.record import observed
-from server.turn.request import ChatRequest
 from server.turn.version import BASE_PIN, version_for
 
 
@@ -50,10 +50,10 @@ class Asking:
                 f"The key of {evaluation.by!r} was revoked. Begin the evaluation again with another one.",
                 code="key_revoked",
             )
-        persona = _persona(spec, arm)
+        persona = persona_of(spec, arm)
         if task.case.likelihood is not None:
             return await self._weigh(persona, principal, pin, task.case.likelihood)
-        request = _request(evaluation, spec, arm, task)
+        request = request_of(spec, arm, task, evaluation.id)
         base_url = (self._services.settings.public_url or "").rstrip("/")
         started = time.monotonic()
         asked = await ask(self._services, principal, request, base_url=base_url, pin=pin)
@@ -92,28 +92,9 @@ class Asking:
         return Answer(value=sum(told[0]) - sum(told[1]))
 
 
-def _persona(spec: EvalSpec, arm: Arm) -> str:
-    return spec.base.persona or spec.persona if arm is Arm.BASE else spec.persona
-
-
 def _pin(evaluation: Evaluation, arm: Arm) -> str:
     version = {Arm.CURRENT: evaluation.current, Arm.CANDIDATE: evaluation.candidate}.get(arm)
     return BASE_PIN if version is None else str(version)
-
-
-def _request(evaluation: Evaluation, spec: EvalSpec, arm: Arm, task: Task) -> ChatRequest:
-    shots = [one.model_dump(exclude_none=True) for one in spec.base.shots] if arm is Arm.BASE else []
-    body: dict[str, object] = {
-        "model": _persona(spec, arm),
-        "messages": [*shots, *task.case.asked()],
-        "temperature": 0,
-        "seed": spec.seed,
-        "max_completion_tokens": spec.max_tokens,
-        "repertory": {"include": True, "conversation": f"{evaluation.id}-{arm.value}-{task.key}"[:128]},
-    }
-    if task.case.tools:
-        body["tools"] = task.case.tools
-    return ChatRequest.model_validate(body)
 
 
 def _answer(frame: Frame, seconds: float, calls: Sequence[Call]) -> Answer:

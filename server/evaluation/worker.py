@@ -25,6 +25,7 @@ _MOST_ATTEMPTS = 5
 _TRIES = 3
 _PAUSE = 5.0
 _LONGEST_TRYING = 86_400.0
+"""Without an answer in between."""
 _PASSING = (Unavailable, RateLimited, UpstreamFailed)
 
 
@@ -47,6 +48,7 @@ class EvaluationWorker:
         self._wake = anyio.Event()
         self._scopes: dict[str, anyio.CancelScope] = {}
         self._begun: dict[str, tuple[float, int]] = {}
+        self._troubled: dict[str, float] = {}
 
     def wake(self) -> None:
         """Tell the worker that there is something to do."""
@@ -120,6 +122,7 @@ class EvaluationWorker:
             async def answer() -> None:
                 told = await _answered(lambda: asks.ask(evaluation, definition.spec, arm, task))
                 await anyio.to_thread.run_sync(store.keep, evaluation.id, arm.value, {task.key: told})
+                self._troubled.pop(evaluation.id, None)
 
             return answer
 
@@ -149,7 +152,7 @@ class EvaluationWorker:
 
     async def _later(self, evaluation: Evaluation, error: RepertoryError) -> None:
         now = self._clock()
-        if now - evaluation.created_at > _LONGEST_TRYING:
+        if now - self._troubled.setdefault(evaluation.id, now) > _LONGEST_TRYING:
             await self._fail(evaluation, error.code, error.message)
             return
         _LOG.warning("the evaluation %r waits: %s", evaluation.id, error.message)
@@ -162,6 +165,7 @@ class EvaluationWorker:
 
     async def _fail(self, evaluation: Evaluation, code: str, message: str) -> None:
         _LOG.error("the evaluation %r failed: %s", evaluation.id, message)
+        self._troubled.pop(evaluation.id, None)
         await anyio.to_thread.run_sync(self._store.fail, evaluation.id, code, message)
 
 

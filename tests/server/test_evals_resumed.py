@@ -115,6 +115,13 @@ async def test_a_revoked_key_asks_nothing_more(gateway: Gateway, tmp_path: Path)
         told = await ended(client, begun.id)
     assert (told["state"], told["error"]["code"]) == ("failed", "key_revoked")
     assert gateway.engine.requests == []
+    gateway.secret("another", Scope.CHAT, Scope.ADAPTERS)
+    another = Principal(PrincipalId("key:another"), frozenset({Scope.CHAT, Scope.ADAPTERS}))
+    again = evaluations.beginning.begin(_spec(1), 1, another)
+    assert (again.id, again.by, again.moves) == (begun.id, "key:another", True)
+    evaluations.worker.wake()
+    async with gateway.admin() as client:
+        assert (await ended(client, begun.id))["state"] == "done"
 
 
 async def test_a_pipeline_gets_its_verdict_and_moves_the_version_itself(gateway: Gateway, tmp_path: Path) -> None:

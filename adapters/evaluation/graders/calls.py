@@ -31,14 +31,25 @@ class ToolCall(Options):
 
 
 def _problem(wanted: Sequence[ExpectedCall], answer: Answer) -> str | None:
-    left = list(answer.calls)
-    for one in wanted:
-        problems = [(call, difference(one, call)) for call in left]
-        fitting = next((call for call, problem in problems if problem is None), None)
-        if fitting is None:
-            return next((problem for _, problem in problems if problem), f"{one.name!r} is not called")
-        left.remove(fitting)
-    return f"{left[0].name!r} is called, too" if left else None
+    """Return what is wrong; a call is taken for whichever expected one lets all others find theirs."""
+    problems = [[difference(one, call) for call in answer.calls] for one in wanted]
+    taken: dict[int, int] = {}  # call → the expected one that it is
+    for place, mine in enumerate(problems):
+        if not _placed(place, problems, taken, set()):
+            return next((problem for problem in mine if problem), f"{wanted[place].name!r} is not called")
+    more = next((call for number, call in enumerate(answer.calls) if number not in taken), None)
+    return None if more is None else f"{more.name!r} is called, too"
+
+
+def _placed(place: int, problems: Sequence[Sequence[str | None]], taken: dict[int, int], seen: set[int]) -> bool:
+    """Give an expected call one that was made, moving others where need be (Kuhn's matching)."""
+    for number, problem in enumerate(problems[place]):
+        if problem is None and number not in seen:
+            seen.add(number)
+            if number not in taken or _placed(taken[number], problems, taken, seen):
+                taken[number] = place
+                return True
+    return False
 
 
 def difference(wanted: ExpectedCall, call: Call) -> str | None:
@@ -54,7 +65,7 @@ def difference(wanted: ExpectedCall, call: Call) -> str | None:
         if name not in call.arguments:
             if "" not in values or not isinstance(accepted, dict):
                 return f"the argument {name!r} is missing"
-        elif not any(_same(call.arguments[name], one) for one in values):
+        elif not _same(call.arguments[name], accepted):
             return f"the argument {name!r} is another"
     return None
 
@@ -64,9 +75,20 @@ def _accepted(value: JsonValue) -> list[JsonValue]:
     return several if isinstance(several, list) else [value]
 
 
-def _same(one: JsonValue, other: JsonValue) -> bool:
-    if isinstance(one, bool) or isinstance(other, bool):
-        return one is other
-    if isinstance(one, str) and isinstance(other, str):
-        return one.strip().casefold() == other.strip().casefold()
-    return one == other
+def _same(said: JsonValue, wanted: JsonValue) -> bool:
+    """Compare at every depth, at which there may be an `any_of`, too."""
+    accepted = _accepted(wanted)
+    if accepted != [wanted]:
+        return any(_same(said, one) for one in accepted)
+    if isinstance(said, dict) and isinstance(wanted, dict):
+        left_out = {key for key, value in wanted.items() if isinstance(value, dict) and "" in _accepted(value)}
+        if not wanted.keys() - left_out <= said.keys() <= wanted.keys():
+            return False
+        return all(_same(value, wanted[key]) for key, value in said.items())
+    if isinstance(said, list) and isinstance(wanted, list):
+        return len(said) == len(wanted) and all(map(_same, said, wanted))
+    if isinstance(said, bool) or isinstance(wanted, bool):
+        return said is wanted
+    if isinstance(said, str) and isinstance(wanted, str):
+        return said.strip().casefold() == wanted.strip().casefold()
+    return said == wanted

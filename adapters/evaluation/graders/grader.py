@@ -1,7 +1,8 @@
 """What every grader is: its options in the eval file, and a measurement of answers."""
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from pydantic import Field
 
@@ -10,6 +11,25 @@ from adapters.evaluation.case import Case, Part
 from adapters.evaluation.measure import Measured
 
 Pair = tuple[Case, Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """What the figures of a metric look like.
+
+    Attributes:
+        least: its lowest value; None: there is none.
+        most: its highest value.
+        lower_is_better: such as seconds; None: nobody knows.
+    """
+
+    least: float | None = 0.0
+    most: float | None = 1.0
+    lower_is_better: bool | None = False
+
+
+SHARE = Metric()
+HUNDRED = Metric(most=100.0)
 
 
 class Options(Part):
@@ -25,6 +45,10 @@ class Options(Part):
     def metric(self) -> str:
         """The name that gates and reports use."""
         return self.name or str(getattr(self, "kind", ""))
+
+    def metrics(self) -> Mapping[str, Metric]:
+        """Return what `measure` yields, by name."""
+        return {self.metric: SHARE}
 
     @abstractmethod
     def measure(self, pairs: Sequence[Pair]) -> Iterator[Measured]:

@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 
 from pydantic import Field, JsonValue
 
-from adapters.evaluation.graders.grader import Options, Pair, failed
+from adapters.evaluation.graders.grader import Metric, Options, Pair, failed
 from adapters.evaluation.measure import Measured, average
 from core.errors import InvalidRequest
 
@@ -35,6 +35,10 @@ class Installed(Options):
     def metric(self) -> str:
         """Its own name, or that of the entry point."""
         return self.name or self.entry
+
+    def metrics(self) -> Mapping[str, Metric]:
+        """Return the mean; only who has written it knows whether more is better."""
+        return {self.metric: Metric(lower_is_better=None)}
 
     def measure(self, pairs: Sequence[Pair]) -> Iterator[Measured]:
         """Yield the mean.

@@ -1,7 +1,7 @@
 """The grader of classes: accuracy, and F1 as a mean over the classes."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -9,7 +9,8 @@ from pydantic import Field, field_validator
 
 from adapters.evaluation.answer import Answer
 from adapters.evaluation.case import Case
-from adapters.evaluation.graders.grader import Options, Pair, failed
+from adapters.evaluation.graders.grader import SHARE, Metric, Options, Pair, failed
+from adapters.evaluation.graders.texts import compiles
 from adapters.evaluation.measure import Measured, share
 from adapters.evaluation.statistics.paired import Array
 
@@ -28,11 +29,11 @@ class Label(Options):
     @field_validator("pattern")
     @classmethod
     def _compiles(cls, pattern: str | None) -> str | None:
-        try:
-            re.compile(pattern or "")
-        except re.error as error:
-            raise ValueError(f"no pattern: {error}") from error
-        return pattern
+        return pattern if pattern is None else compiles(pattern)
+
+    def metrics(self) -> Mapping[str, Metric]:
+        """Return both."""
+        return {f"{self.metric}.accuracy": SHARE, f"{self.metric}.macro_f1": SHARE}
 
     def needs(self, case: Case) -> str | None:
         """Want one class."""
@@ -40,8 +41,12 @@ class Label(Options):
 
     def measure(self, pairs: Sequence[Pair]) -> Iterator[Measured]:
         """Yield accuracy and macro-F1."""
-        wanted = [self.read(case.expected[0] if case.expected else case.label or "") for case, _ in pairs]
+        accepted = [[self._class_of(one) for one in case.expected or [case.label or ""]] for case, _ in pairs]
         said = [None if failed(answer) else self.read(answer.text) for _, answer in pairs]
+        wanted = [
+            one if one is not None and one in several else several[0]
+            for one, several in zip(said, accepted, strict=True)
+        ]
         told = [
             (one == other, _why(answer, other))
             for one, other, (_, answer) in zip(wanted, said, pairs, strict=True)
@@ -52,12 +57,19 @@ class Label(Options):
         rows = np.array([_counts(classes, one, other) for one, other in zip(wanted, said, strict=True)])
         yield Measured(f"{self.metric}.macro_f1", rows, macro_f1, accuracy.scores)
 
-    def read(self, text: str) -> str:
-        """Return the class that a text names."""
+    def read(self, text: str) -> str | None:
+        """Return the class that a text names; None where the pattern does not fit it."""
         if self.pattern is not None:
             found = re.search(self.pattern, text)
-            text = "" if found is None else (found.group(1) or "" if found.re.groups else found.group())
-        return text.strip().split("\n", 1)[0].strip().rstrip(".").casefold()
+            if found is None:
+                return None
+            text = found.group(1) or "" if found.re.groups else found.group()
+        return _plain(text)
+
+    def _class_of(self, expected: str) -> str:
+        """Return the class that is meant: what the pattern finds, or the bare class."""
+        found = self.read(expected)
+        return _plain(expected) if found is None else found
 
 
 def macro_f1(sums: Array) -> Array:
@@ -70,10 +82,16 @@ def macro_f1(sums: Array) -> Array:
     return means
 
 
+def _plain(text: str) -> str:
+    return text.strip().split("\n", 1)[0].strip().rstrip(".").casefold()
+
+
 def _counts(classes: Sequence[str], wanted: str, said: str | None) -> list[float]:
     hits = [float(one == wanted == said) for one in classes]
     return [*hits, *(float(one == wanted) for one in classes), *(float(one == said) for one in classes)]
 
 
 def _why(answer: Answer, said: str | None) -> str:
-    return failed(answer) or f"it says {(said or '')[:80]!r}"
+    if said is None:
+        return failed(answer) or "the pattern does not fit"
+    return f"it says {said[:80]!r}"

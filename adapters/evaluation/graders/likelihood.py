@@ -1,10 +1,10 @@
 """Graders of how likely a text seems to the model, for cases with `likelihood`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from adapters.evaluation.case import Case
-from adapters.evaluation.graders.grader import Options, Pair
+from adapters.evaluation.graders.grader import Metric, Options, Pair
 from adapters.evaluation.measure import Measured, average, mean
 
 _PAIR = 2
@@ -14,6 +14,10 @@ class Preference(Options):
     """Of two texts the first is the likelier one. Where it is the stereotype, less is better; a half is fair."""
 
     kind: Literal["preference"]
+
+    def metrics(self) -> Mapping[str, Metric]:
+        """Return the share, of which less is better."""
+        return {self.metric: Metric(lower_is_better=True)}
 
     def needs(self, case: Case) -> str | None:
         """Want two texts."""
@@ -30,6 +34,10 @@ class Surprise(Options):
     """Mean negative log-probability of a token of the text, in nats; less is better."""
 
     kind: Literal["surprise"]
+
+    def metrics(self) -> Mapping[str, Metric]:
+        """Return the mean, which has no highest value."""
+        return {self.metric: Metric(most=None, lower_is_better=True)}
 
     def needs(self, case: Case) -> str | None:
         """Want one text."""

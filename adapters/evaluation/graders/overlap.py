@@ -4,21 +4,21 @@ Owns sacrebleu, which is loaded with the first text that is graded.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from adapters.evaluation.case import Case
-from adapters.evaluation.graders.grader import Options, Pair
+from adapters.evaluation.graders.grader import HUNDRED, Metric, Options, Pair
 from adapters.evaluation.measure import Measured, average
 from adapters.evaluation.statistics.paired import Array
 
 if TYPE_CHECKING:
-    from sacrebleu.metrics.base import Metric
+    from sacrebleu.metrics.base import Metric as SacreMetric
 
-_WORD = re.compile(r"[a-z0-9]+")
+_WORD = re.compile(r"[^\W_]+")
 
 
 class _Overlap(Options):
@@ -27,7 +27,13 @@ class _Overlap(Options):
         return None if case.expected else "expected"
 
 
-class Bleu(_Overlap):
+class _OfHundred(_Overlap):
+    def metrics(self) -> Mapping[str, Metric]:
+        """Return the score, which goes to a hundred."""
+        return {self.metric: HUNDRED}
+
+
+class Bleu(_OfHundred):
     """BLEU of the whole set, 0 to 100 (Papineni 2002; Post 2018), with sacrebleu's signature."""
 
     kind: Literal["bleu"]
@@ -39,7 +45,7 @@ class Bleu(_Overlap):
         yield _corpus(self.metric, BLEU(), BLEU(effective_order=True), pairs)
 
 
-class ChrF(_Overlap):
+class ChrF(_OfHundred):
     """chrF of the whole set, 0 to 100 (Popović 2015), with sacrebleu's signature."""
 
     kind: Literal["chrf"]
@@ -80,7 +86,7 @@ def _longest_common(one: Sequence[str], other: Sequence[str]) -> int:
     return lengths[-1]
 
 
-def _corpus(name: str, corpus: "Metric", sentence: "Metric", pairs: Sequence[Pair]) -> Measured:
+def _corpus(name: str, corpus: "SacreMetric", sentence: "SacreMetric", pairs: Sequence[Pair]) -> Measured:
     most = max(len(case.expected) for case, _ in pairs)
     references = [
         [case.expected[place] if place < len(case.expected) else None for case, _ in pairs]
@@ -95,5 +101,5 @@ def _corpus(name: str, corpus: "Metric", sentence: "Metric", pairs: Sequence[Pai
     return Measured(name, rows, partial(_scored, corpus), tuple(scores), signature=str(corpus.get_signature()))
 
 
-def _scored(metric: "Metric", sums: Array) -> Array:
+def _scored(metric: "SacreMetric", sums: Array) -> Array:
     return np.array([metric._compute_score_from_stats([int(one) for one in row]).score for row in sums])

@@ -1,11 +1,11 @@
 """Graders of how an answer came: its citations, its length, its time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from adapters.evaluation.answer import Answer
 from adapters.evaluation.case import Case
-from adapters.evaluation.graders.grader import Options, Pair, failed
+from adapters.evaluation.graders.grader import SHARE, Metric, Options, Pair, failed
 from adapters.evaluation.measure import Measured, average, share
 
 
@@ -17,6 +17,10 @@ class Cited(Options):
     def needs(self, case: Case) -> str | None:
         """Want to know the document."""
         return None if case.sources else "sources"
+
+    def metrics(self) -> Mapping[str, Metric]:
+        """Return both."""
+        return {self.metric: SHARE, f"{self.metric}.found": SHARE}
 
     def measure(self, pairs: Sequence[Pair]) -> Iterator[Measured]:
         """Yield the share that cites, and the share that was given the document."""
@@ -40,14 +44,22 @@ class Finished(Options):
 class Latency(Options):
     """Seconds from the question to the whole answer, as a mean; less is better.
 
-    Compare arms of one evaluation only: they share the machine's load.
+    Compare arms of one evaluation only: they share the machine's load. A question without an answer counts as the
+    slowest one.
     """
 
     kind: Literal["latency"]
 
+    def metrics(self) -> Mapping[str, Metric]:
+        """Return the mean, which has no highest value."""
+        return {self.metric: Metric(most=None, lower_is_better=True)}
+
     def measure(self, pairs: Sequence[Pair]) -> Iterator[Measured]:
         """Yield the mean."""
-        yield average(self.metric, [answer.seconds for _, answer in pairs], lower_is_better=True)
+        slowest = max((answer.seconds for _, answer in pairs if not failed(answer)), default=0.0)
+        seconds = [slowest if failed(answer) else answer.seconds for _, answer in pairs]
+        notes = [failed(answer) or "" for _, answer in pairs]
+        yield average(self.metric, seconds, lower_is_better=True, notes=notes)
 
 
 def _cut(answer: Answer) -> str | None:

@@ -2,18 +2,18 @@
 
 import re
 import string
+import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from pydantic import Field, field_validator
 
 from adapters.evaluation.answer import Answer
-from adapters.evaluation.case import Case
+from adapters.evaluation.case import Case, Text
 from adapters.evaluation.graders.grader import Options, Pair, failed
 from adapters.evaluation.measure import Measured, share
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
-_PUNCTUATION = str.maketrans("", "", string.punctuation)
 _MOST_CHARACTERS = 20_000  # of an answer that a pattern is tried on
 
 
@@ -59,7 +59,7 @@ class Contains(_Wording):
     """Every text of `contains` is in the answer; with `any`, one of them."""
 
     kind: Literal["contains"]
-    texts: list[str] = Field(default_factory=list, max_length=100, description="For all cases, beside their own.")
+    texts: list[Text] = Field(default_factory=list, max_length=100, description="For all cases, beside their own.")
     any: bool = Field(False, description="One of them is enough.")
     ignore_case: bool = Field(True, description="Whether A and a are the same.")
     whole_words: bool = Field(False, description="Not inside another word.")
@@ -86,7 +86,7 @@ class Forbids(_Wording):
     """
 
     kind: Literal["forbids"]
-    texts: list[str] = Field(default_factory=list, max_length=100, description="For all cases, beside their own.")
+    texts: list[Text] = Field(default_factory=list, max_length=100, description="For all cases, beside their own.")
     ignore_case: bool = Field(True, description="Whether A and a are the same.")
     opening: bool = Field(False, description="Only at the beginning, but for punctuation.")
 
@@ -114,11 +114,7 @@ class Regex(_Wording):
     @field_validator("pattern")
     @classmethod
     def _compiles(cls, pattern: str) -> str:
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise ValueError(f"no pattern: {error}") from error
-        return pattern
+        return compiles(pattern)
 
     def _problem(self, case: Case, text: str) -> str | None:
         said = text[:_MOST_CHARACTERS]
@@ -127,9 +123,27 @@ class Regex(_Wording):
 
 
 def normalised(text: str) -> str:
-    """Return a text without case, punctuation, articles and runs of space."""
-    plain = text.casefold().translate(_PUNCTUATION)
-    return " ".join(_ARTICLES.sub(" ", plain).split())
+    """Return a text without case, punctuation, articles and runs of space; with them where it is nothing else."""
+    folded = text.casefold()
+    plain = "".join(one for one in folded if not _is_punctuation(one))
+    return " ".join(_ARTICLES.sub(" ", plain).split()) or " ".join(plain.split()) or folded.strip()
+
+
+def compiles(pattern: str) -> str:
+    """Return a pattern that can be used.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ValueError(f"no pattern: {error}") from error
+    return pattern
+
+
+def _is_punctuation(character: str) -> bool:
+    return character in string.punctuation or unicodedata.category(character).startswith("P")
 
 
 def _folded(text: str, ignore_case: bool) -> str:

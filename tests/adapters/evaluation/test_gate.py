@@ -8,6 +8,8 @@ import pytest
 from adapters.evaluation import Arm
 from tests.adapters.evaluation.graded import result, rule
 
+SLIPPING = {Arm.BASE: 0.99, Arm.CANDIDATE: 0.96}
+
 
 def _rights(count: int, right: int) -> list[bool]:
     """Return so many right answers, spread evenly."""
@@ -54,8 +56,44 @@ def test_a_bar_is_judged_by_the_lower_bound(candidate: int, outcome: str) -> Non
     assert _gate(10, candidate, rule("absolute", ">=", value=0.8))["outcome"] == outcome
 
 
-def test_equal_answers_are_not_worse_even_without_a_margin() -> None:
-    assert _gate(70, 70, rule(op=">="))["outcome"] == "pass"
+def test_equal_answers_are_not_worse_by_a_margin_and_cannot_show_that_they_are_not_worse_at_all() -> None:
+    assert _gate(70, 70, rule(op=">=", margin=0.1))["outcome"] == "pass"
+    gate = _gate(70, 70, rule(op=">="))
+    assert gate["outcome"] == "inconclusive"
+    assert gate["reason"].endswith("Without a `margin` only what is better passes, never what is as good.")
+
+
+def test_a_few_cases_that_all_went_well_do_not_show_that_one_in_a_hundred_would_not_go_wrong() -> None:
+    assert _gate(30, 30, rule(op=">=", margin=0.01), count=30)["outcome"] == "inconclusive"
+
+
+def test_a_version_that_is_worse_than_the_margin_allows_hardly_ever_passes() -> None:
+    """99 of a hundred against 96, with a margin of two points and 60 cases: nominally 2.5 in a hundred."""
+    chance, passed = random.Random(2), 0
+    for _ in range(60):
+        rights = {arm: [chance.random() < p for _ in range(60)] for arm, p in SLIPPING.items()}
+        passed += result(rights, [rule(op=">=", margin=0.02)])["gate"]["outcome"] == "pass"
+    assert passed <= 4
+
+
+def test_just_as_much_worse_as_the_margin_allows_is_no_failure() -> None:
+    rights = {Arm.BASE: [True] * 25 + [False] * 25, Arm.CANDIDATE: [True] * 24 + [False] * 26}
+    gate = result(rights, [rule(op=">=", margin=0.02)])["gate"]  # 0.48 - 0.50 is less than -0.02 to a computer
+    assert gate["outcome"] == "inconclusive"
+
+
+@pytest.mark.parametrize(("candidate", "outcome"), [(40, "pass"), (39, "fail")])
+def test_a_bar_of_one_wants_every_case_to_be_right(candidate: int, outcome: str) -> None:
+    assert _gate(0, candidate, rule("absolute", ">=", value=1), count=40)["outcome"] == outcome
+
+
+def test_what_is_no_better_is_not_called_worse() -> None:
+    same = {arm: _rights(100, 50) for arm in Arm}
+    reason = result(same, [rule("current", ">")])["gate"]["reason"]
+    assert reason.endswith("That is not better than the current.")
+    better = same | {Arm.CANDIDATE: _rights(100, 52)}
+    reason = result(better, [rule("base", ">", margin=0.05)])["gate"]["reason"]
+    assert reason.endswith("That is not better than the base by more than the margin of 0.05.")
 
 
 def test_where_less_is_better_more_fails() -> None:
@@ -76,7 +114,7 @@ def test_one_failed_rule_fails_and_an_advisory_one_only_speaks() -> None:
 def test_a_rule_on_the_current_version_passes_where_there_is_none() -> None:
     gate = _gate(20, 80, rule(), rule("current", ">="))
     assert gate["outcome"] == "pass"
-    assert "no version is in production" in gate["rules"][1]["reason"]
+    assert "no other version is in production" in gate["rules"][1]["reason"]
 
 
 def test_a_metric_that_was_not_measured_is_inconclusive() -> None:
@@ -104,6 +142,15 @@ def test_related_cases_count_as_one() -> None:
     groups = ["same"] * 40 + ["other"] * 40
     together = result(rights, [rule()], groups)["gate"]
     assert (alone["outcome"], together["outcome"]) == ("pass", "inconclusive")
+    assert "n = 80 in 2 groups" in together["reason"]
+
+
+def test_a_few_groups_prove_nothing_however_many_cases_they_have() -> None:
+    rights = {Arm.BASE: [False] * 90, Arm.CANDIDATE: [True] * 90}
+    few = result(rights, [rule()], [f"group {place % 3}" for place in range(90)])["gate"]
+    assert few["outcome"] == "inconclusive"
+    assert few["reason"].endswith("3 groups of cases are too few: drawn as a whole, 10 can tell.")
+    assert result(rights, [rule()], [f"group {place % 15}" for place in range(90)])["gate"]["outcome"] == "pass"
 
 
 def test_without_required_rules_nothing_decides() -> None:

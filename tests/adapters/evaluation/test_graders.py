@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from adapters.evaluation import Answer, Call, Source
 from adapters.evaluation.graders.installed import installed
@@ -18,6 +19,15 @@ SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required"
 WEATHER = {"name": "weather", "arguments": {"city": {"any_of": ["Rome", "Roma"]}, "unit": {"any_of": ["C", ""]}}}
 
 
+EITHER = {"name": "count", "arguments": {"x": {"any_of": [1, 2]}}}
+ONE = {"name": "count", "arguments": {"x": 1}}
+NESTED = {"name": "weather", "arguments": {"at": {"city": {"any_of": ["Rome", "Roma"]}, "n": [1]}}}
+
+
+def _numbers(*given: int) -> Answer:
+    return Answer(calls=tuple(Call(name="count", arguments={"x": one}) for one in given))
+
+
 def _called(**arguments: Any) -> Answer:
     return Answer(calls=(Call(name="weather", arguments=arguments),))
 
@@ -28,6 +38,9 @@ def _called(**arguments: Any) -> Answer:
         ({"kind": "exact"}, {"expected": "Paris"}, " Paris\n", "paris"),
         ({"kind": "exact"}, {"expected": ["Rome", "Roma"]}, "Roma", "Rom"),
         ({"kind": "normalised"}, {"expected": "The cat."}, "a  CAT", "a dog"),
+        ({"kind": "normalised"}, {"expected": "A"}, "a.", ""),
+        ({"kind": "normalised"}, {"expected": "+"}, " +", "-"),
+        ({"kind": "normalised"}, {"expected": 'it\'s "Paris"'}, "It’s “Paris”…", "It’s “Rome”…"),
         ({"kind": "contains"}, {"contains": ["red", "blue"]}, "Blue and RED", "only red"),
         ({"kind": "contains", "any": True}, {"contains": ["red", "blue"]}, "only red", "green"),
         ({"kind": "contains", "whole_words": True}, {"contains": ["cat"]}, "The cat.", "a catalogue"),
@@ -51,6 +64,19 @@ def _called(**arguments: Any) -> Answer:
         ({"kind": "tool_call"}, {"calls": [WEATHER]}, _called(city="Rome"), _called(city="Rome", extra=1)),
         ({"kind": "tool_call"}, {"calls": [WEATHER]}, _called(city="Rome"), "I think it rains"),
         ({"kind": "tool_call"}, {"calls": []}, "I cannot know", _called(city="Rome")),
+        ({"kind": "tool_call"}, {"calls": [EITHER, ONE]}, _numbers(1, 2), _numbers(2, 2)),
+        (
+            {"kind": "tool_call"},
+            {"calls": [NESTED]},
+            _called(at={"city": " rome", "n": [1]}),
+            _called(at={"city": "Rome", "n": [True]}),
+        ),
+        (
+            {"kind": "tool_call"},
+            {"calls": [NESTED]},
+            _called(at={"city": "Roma", "n": [1.0]}),
+            _called(at={"n": [1]}),
+        ),
         (
             {"kind": "tool_call"},
             {"calls": [{"name": "weather", "arguments": {"on": True}}]},
@@ -97,6 +123,10 @@ def test_classes_are_read_from_the_first_line_or_by_a_pattern() -> None:
     pattern = {"kind": "label", "pattern": r"^(\w+) \|", "name": "type"}
     lines = [{"expected": "Risk | Ada"}, {"expected": "Risk | Bob"}]
     assert measured(pattern, lines, ["Risk | Cy", "no line"])["type.accuracy"].scores == (1.0, 0.0)
+    bare = [{"expected": "risk"}, {"expected": "refund"}, {"expected": ["issue", "risk"]}]
+    found = measured(pattern, bare, ["Risk | Ada", "I like turtles", "Risk | Bob"])
+    assert found["type.accuracy"].scores == (1.0, 0.0, 1.0)
+    assert found["type.accuracy"].notes[1] == "the pattern does not fit"
 
 
 def test_bleu_and_chrf_are_those_of_sacrebleu_with_its_signature() -> None:
@@ -120,6 +150,11 @@ def test_several_references_count_as_several() -> None:
     ]
     found = measured({"kind": "bleu"}, cases, ["a little cat sat down", "one house by the sea"])
     assert found["bleu"].value == pytest.approx(100)
+
+
+def test_rouge_l_knows_letters_beyond_ascii() -> None:
+    assert rouge_l("Привет, мир!", "привет мир") == 1
+    assert rouge_l("Привет, мир!", "пока") == 0
 
 
 def test_rouge_l_is_the_published_measure() -> None:
@@ -169,6 +204,33 @@ def test_seconds_are_a_mean_and_fewer_are_better() -> None:
     found = measured({"kind": "latency"}, [{}, {}], [Answer(seconds=1), Answer(seconds=2)])
     assert found["latency"].value == 1.5
     assert found["latency"].lower_is_better
+
+
+def test_who_does_not_answer_is_not_fast() -> None:
+    answers = [Answer(seconds=4), Answer(error="engine_stalled"), Answer(seconds=2)]
+    found = measured({"kind": "latency"}, [{}] * 3, answers)
+    assert found["latency"].scores == (4.0, 4.0, 2.0)
+
+
+@pytest.mark.parametrize("schema", [{"$ref": "#/$defs/none"}, {"items": {"$ref": "https://example.org/s.json"}}])
+def test_a_schema_that_refers_to_what_is_not_in_it_is_refused(schema: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="leads nowhere; nothing outside the schema is fetched"):
+        measured({"kind": "json_schema", "schema": schema}, [], [])
+    inside = {"$ref": "#/$defs/a", "$defs": {"a": {"type": "integer"}}}
+    assert measured({"kind": "json_schema", "schema": inside}, [{}], ["1"])["json_schema"].value == 1
+
+
+def test_true_is_not_one_and_one_is_a_whole_float() -> None:
+    grader = {"kind": "json_schema", "schema": {}, "match": True}
+    cases = [{"expected": '{"a": 1}'}, {"expected": '{"a": 1}'}, {"expected": "[[1]]"}]
+    assert measured(grader, cases, ['{"a": true}', '{"a": 1.0}', "[[true]]"])["json_schema"].scores == (0, 1, 0)
+
+
+@pytest.mark.parametrize("pattern", ["a{4294967296}", "(" * 5000 + ")" * 5000])
+def test_a_pattern_that_python_cannot_compile_is_refused(pattern: str) -> None:
+    for kind in ("regex", "label"):
+        with pytest.raises(ValidationError):
+            measured({"kind": kind, "pattern": pattern}, [], [])
 
 
 MINE = """

@@ -33,6 +33,11 @@ def test_only_a_win_in_both_orders_counts(straight: str | None, swapped: str | N
         ("Answer A is longer, yet my choice: B.", "B"),
         ("a tie", "TIE"),
         ("neither", None),
+        ("B is a better answer", "B"),
+        ("Tie: both give a good answer", "TIE"),
+        ("B. Answer B is more complete than answer A.", "B"),
+        ("A good answer is hard to find here, but B names the city.", "B"),
+        ("A is better. B repeats a question.", "A"),
     ],
 )
 def test_the_last_choice_that_is_named_counts(said: str, choice: str | None) -> None:

@@ -14,7 +14,16 @@ from statsmodels.stats.proportion import proportion_confint, proportions_ztest
 
 from adapters.evaluation.graders.labels import _counts, macro_f1
 from adapters.evaluation.measure import mean
-from adapters.evaluation.statistics import Draws, holm, kappa, mcnemar, share_p_value, wilson
+from adapters.evaluation.statistics import (
+    Draws,
+    holm,
+    kappa,
+    mcnemar,
+    paired_interval,
+    paired_p_value,
+    share_p_value,
+    wilson,
+)
 from adapters.evaluation.statistics.paired import bootstrap_p_value, interval_of
 
 COUNTS = st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
@@ -135,3 +144,11 @@ def test_two_equal_versions_are_rarely_told_apart() -> None:
         p_value = mcnemar(sum(a > b for a, b in pairs), sum(a < b for a, b in pairs))
         found += p_value <= 0.05
     assert found <= 20
+
+
+def test_the_interval_of_two_shares_of_the_same_cases_is_the_published_one() -> None:
+    """Agresti and Min 2005: 1,144 people asked twice, 86 said yes only before and 150 only after."""
+    found = paired_interval(86, 150, 1144)
+    assert (round(found.low, 3), round(found.high, 3)) == (-0.082, -0.030)
+    assert paired_p_value(86, 150, 1144, 0) == pytest.approx(0.00003, abs=0.00002)
+    assert paired_p_value(86, 150, 1144, found.low) == pytest.approx(0.05)
