@@ -123,7 +123,7 @@ def test_classes_are_read_from_the_first_line_or_by_a_pattern() -> None:
     pattern = {"kind": "label", "pattern": r"^(\w+) \|", "name": "type"}
     lines = [{"expected": "Risk | Ada"}, {"expected": "Risk | Bob"}]
     assert measured(pattern, lines, ["Risk | Cy", "no line"])["type.accuracy"].scores == (1.0, 0.0)
-    bare = [{"expected": "risk"}, {"expected": "refund"}, {"expected": ["issue", "risk"]}]
+    bare: list[dict[str, Any]] = [{"expected": "risk"}, {"expected": "refund"}, {"expected": ["issue", "risk"]}]
     found = measured(pattern, bare, ["Risk | Ada", "I like turtles", "Risk | Bob"])
     assert found["type.accuracy"].scores == (1.0, 0.0, 1.0)
     assert found["type.accuracy"].notes[1] == "the pattern does not fit"
