@@ -48,16 +48,18 @@ class Source:
         return line + 1
 
 
-def parse(text: bytes) -> Source:
+def parse(text: bytes, *, too_long: str = "move long texts to knowledge") -> Source:
     """Parse one YAML document.
+
+    Args:
+        text: its bytes.
+        too_long: what to do about a file that is.
 
     Raises:
         SourceError: it is not acceptable; the message says what to write.
     """
     if len(text) > MAX_BYTES:
-        raise SourceError(
-            f"the file has {len(text)} bytes, more than {MAX_BYTES}; move long texts to knowledge", 1
-        )
+        raise SourceError(f"the file has {len(text)} bytes, more than {MAX_BYTES}; {too_long}", 1)
     try:
         decoded = text.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -44,7 +44,7 @@ def parse_spec(content: bytes, name: str) -> EvalSpec:
         EvalFileInvalid: it has problems.
     """
     try:
-        source = parse(content)
+        source = parse(content, too_long="move its cases to a JSONL file (`file: …`) or to a data set (`data: …`)")
     except SourceError as error:
         raise EvalFileInvalid(f"{name}:{error.line}: {error.field or ''} {error.message}.") from error
     return _checked(source.data, lambda place: f"{name}:{source.line(place)}")

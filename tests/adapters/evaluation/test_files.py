@@ -38,6 +38,7 @@ def _gathered(text: str, folder: Path) -> list[Task]:
     [
         ("", "test.yaml:1:  the file is empty"),
         ("name: [", "test.yaml:1:"),
+        (f"name: {'x' * 300_000}", "move its cases to a JSONL file (`file: …`) or to a data set (`data: …`)"),
         ("name: x\npersona: p\n", "test.yaml:1: sets: missing; write `sets: …`"),
         (f"{HEAD}  - {{name: a, {EXACT}}}\n", "say once where its cases are"),
         (f"{HEAD}  - {{name: a, cases: [{{prompt: q}}]}}\n", "nothing grades it"),
