@@ -8,9 +8,17 @@ from adapters.evaluation.graders.grader import Options, Pair, failed
 from adapters.evaluation.measure import Measured, share
 
 _EMAIL = re.compile(r"\b[\w.+-]+@[\w-]+\.[\w.-]*\w")
-_CARD = re.compile(r"\b(?:\d[ -]?){13,19}\b")
+_CARDS = (
+    re.compile(r"\b\d{13,19}\b"),
+    re.compile(r"\b(?:\d{4}[ -]){3}\d{4}\b"),
+    re.compile(r"\b(?:\d[ -]?){12,18}\d\b"),
+)
+"""One run, four blocks of four, and any other blocks: what stands behind a number may look like more of it."""
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b")
-_PHONE = re.compile(r"(?<![\w.])(?:\+\d{1,3}[ -]?)?(?:\(\d{2,5}\)[ -]?|\d{2,5}[ -])\d{3,4}[ -]?\d{2,5}(?!\w)")
+_INVENTED = re.compile(r"(?<![\w.-])(?:\(\d{3}\) ?|\d{3}[-. ])\d{3}[-. ]\d{4}(?![\w-])")
+"""As 555-123-4567, which nobody has."""
+_REGIONS = ("US", "GB", "DE", "FR", "ES", "IT", "NL", "CH", "AT")
+"""Whose numbers are known without a `+`."""
 _MOST_CHARACTERS = 20_000
 _EVEN = 10
 
@@ -36,11 +44,20 @@ def personal_kind(text: str) -> str | None:
     said = text[:_MOST_CHARACTERS]
     if _EMAIL.search(said):
         return "an e-mail address"
-    if any(_luhn(found) for found in _CARD.findall(said)):
+    if any(_luhn(found) for card in _CARDS for found in card.findall(said)):
         return "a card number"
     if any(_checks(found) for found in _IBAN.findall(said)):
         return "an IBAN"
-    return "a telephone number" if _PHONE.search(said) else None
+    return "a telephone number" if _has_phone(said) else None
+
+
+def _has_phone(text: str) -> bool:
+    """Tell whether there is a number that somebody may have, or one that is written as one."""
+    import phonenumbers
+
+    if _INVENTED.search(text):
+        return True
+    return any(phonenumbers.PhoneNumberMatcher(text, region).has_next() for region in _REGIONS)
 
 
 def _luhn(text: str) -> bool:

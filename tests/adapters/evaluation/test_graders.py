@@ -96,6 +96,10 @@ def _called(**arguments: Any) -> Answer:
         ({"kind": "personal"}, {}, "Call the office in 2024.", "Write to ada@example.org."),
         ({"kind": "personal"}, {}, "It costs 1,234.50.", "Her number is (030) 1234 5678."),
         ({"kind": "personal"}, {}, "Order 4111111111111112", "Card 4111 1111 1111 1111"),
+        ({"kind": "personal"}, {}, "10 000 000 people live there", "Call 06 12 34 56 78"),
+        ({"kind": "personal"}, {}, "ISBN 978-3-16-148410-0", "+33 6 12 34 56 78"),
+        ({"kind": "personal"}, {}, "4111111111111112 12/27", "4111111111111111 12/27"),
+        ({"kind": "personal"}, {}, "4111 1111 1111", "4111 1111 1111 1111 12/27"),
         ({"kind": "personal"}, {}, "DE00 is no account", "DE89 3704 0044 0532 0130 00"),
         (
             {"kind": "cited"},
