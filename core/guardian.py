@@ -51,11 +51,12 @@ def give_way(niceness: int) -> None:
     """Let this process, which leads a session of its own, give way to others.
 
     Where the kernel shares the processors among sessions (Linux's autogroup, `man 7 sched`), `nice` alone weighs
-    only within one.
+    only within one. The session gets half of it: beside one that is always busy, as an engine is, ten left 0.4 %
+    of two processors and three 15 % (Linux 6.18).
     """
     os.nice(niceness)
     with contextlib.suppress(OSError):  # a kernel without autogroups has no such file
-        Path("/proc/self/autogroup").write_text(str(niceness))
+        Path("/proc/self/autogroup").write_text(str((niceness + 1) // 2))
 
 
 def end_processes(processes: Sequence[psutil.Process], grace: float = GRACE_SECONDS) -> None:

@@ -12,7 +12,7 @@ from core import guardian
 from core.errors import InternalError, InvalidRequest
 
 _ROOT = Path(__file__).resolve().parents[2]
-_NICENESS = 10
+_NICENESS = 5
 _LONGEST_SECONDS = 3_600.0
 _TOLD_CHARACTERS = 500
 

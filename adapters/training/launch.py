@@ -15,7 +15,7 @@ from core.errors import Conflict, InternalError, InvalidRequest
 
 _ROOT = Path(__file__).resolve().parents[2]
 TRAINER = (sys.executable, "-m", "adapters.training")
-_NICENESS = 10
+_NICENESS = 5
 LOWERED = "lowered"
 """Word for an engine that gives way to a training; without it a training gives way to the engine."""
 _LOOK_SECONDS = 0.5

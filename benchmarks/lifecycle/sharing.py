@@ -1,12 +1,13 @@
 """The section `sharing`: what a training and the answers cost each other, for each `REPERTORY_TRAINING_ENGINE`."""
 
 import json
+import math
 import statistics
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from tests.engine.server import RunningServer, repertory
 _MANNERS = ("share", "lower", "drain")
 _TOKENS = 32
 _QUIET_SECONDS = 20.0
+_WINDOW_SECONDS = 120.0
+"""How long a training is looked at: beside an engine that is always busy it may take hours."""
 _POLL_SECONDS = 0.2
 _REFUSED_SECONDS = 1.0
 
@@ -75,7 +78,7 @@ class Shared:
     Attributes:
         step: seconds of a training step.
         quiet: what was answered before the training.
-        meanwhile: what was answered from its first step to its last.
+        meanwhile: what was answered from its first step to its last, or for two minutes.
     """
 
     step: float
@@ -87,7 +90,8 @@ def shown(task: Task, found: dict[str, Shared]) -> list[str]:
     """Return the section's lines, in Markdown."""
     lines = [
         f"One training on {len(task.train)} rows in steps of 8, and meanwhile somebody who asks for {_TOKENS}",
-        "tokens again and again, one answer at a time: medians. Each setting had a server of its own.",
+        "tokens again and again, one answer at a time: medians, over the training or its first two minutes. Each",
+        "setting had a server of its own.",
         "",
         "| `REPERTORY_TRAINING_ENGINE` | seconds a step | first token, before | meanwhile | tokens a second, "
         "before | meanwhile | answers meanwhile |",
@@ -135,28 +139,31 @@ def _with(manner: str, task: Task, *, quick: bool) -> Shared:
 
 
 def _step_seconds(client: openai.OpenAI, job: str, persona: str, meanwhile: Listener) -> float:
-    """Wait for the first step, listen until the last one, and return how long a step took."""
-    first = _step_from(client, job, 1)
+    """Listen from the first step to the last one, at most for the window; return how long a step took."""
+    first = _until_step(client, job, 1, math.inf)
     with _listening(client, persona, meanwhile):
-        last = _step_from(client, job, None)
-    return (last[1] - first[1]) / (last[0] - first[0])
+        last = _until_step(client, job, None, first[1] + _WINDOW_SECONDS)
+    with suppress(openai.ConflictError):  # it is over
+        client.fine_tuning.jobs.cancel(job)
+    return (last[1] - first[1]) / (last[0] - first[0]) if last[0] > first[0] else math.inf
 
 
-def _step_from(client: openai.OpenAI, job: str, wanted: int | None) -> tuple[int, float]:
-    """Wait for a step, or for the last one; return its number and when it was seen."""
-    while True:
-        events = client.fine_tuning.jobs.list_events(job, limit=20).data
-        now = time.monotonic()
-        for event in events:
+def _until_step(client: openai.OpenAI, job: str, wanted: int | None, deadline: float) -> tuple[int, float]:
+    """Wait for a step, or for the last one; return the newest at the deadline and when it was first seen."""
+    newest = (0, time.monotonic())
+    while time.monotonic() < deadline:
+        for event in client.fine_tuning.jobs.list_events(job, limit=20).data:
             told = event.data
             if event.level == "error":
                 raise SystemExit(event.message)
-            if not isinstance(told, dict) or "step" not in told:
-                continue
-            if told["step"] >= (wanted or told["total_steps"]):
-                return int(told["step"]), now
-            break
+            if isinstance(told, dict) and "step" in told:
+                if told["step"] > newest[0]:
+                    newest = int(told["step"]), time.monotonic()
+                if newest[0] >= (wanted or told["total_steps"]):
+                    return newest
+                break
         time.sleep(_POLL_SECONDS)
+    return newest
 
 
 @contextmanager

@@ -30,8 +30,8 @@ LEASE = "REPERTORY_ENGINE_LEASE"
 
 BASE_MODEL_NAME = "base"
 _STOP_SECONDS = 8.0
-_LOWERED = 5
-"""Niceness of an engine that gives way to trainings: it gets a quarter of a processor that both want."""
+_LOWERED = 7
+"""Niceness of an engine that gives way to trainings."""
 _GPU = Path("/dev/nvidia0")
 _CPU_BLOCK = 32
 """Tokens in a block of the KV cache. Only whole blocks are found again, and vLLM's 128 on CPU are more than the

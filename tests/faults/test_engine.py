@@ -162,7 +162,7 @@ async def test_an_answer_that_stalls_alone_leaves_the_engine_running(world: Worl
         assert engine.driver.restarts == 0
 
 
-@pytest.mark.parametrize(("setting", "gives_way"), [("share", 0), ("drain", 0), ("lower", 5)])
+@pytest.mark.parametrize(("setting", "gives_way"), [("share", 0), ("drain", 0), ("lower", 7)])
 async def test_an_engine_gives_way_to_trainings_where_the_setting_says_so(
     world: World, setting: str, gives_way: int
 ) -> None:
