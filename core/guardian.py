@@ -35,28 +35,30 @@ def die_with_parent(sign: signal.Signals, parent: int) -> None:
         sys.exit(1)
 
 
-def command(parent: int, argv: Sequence[str], *, niceness: int = 0) -> list[str]:
+def command(parent: int, argv: Sequence[str], *, niceness: int = 0, of_session: int = 0) -> list[str]:
     """Return the command line that runs `argv` under a guardian.
 
     Args:
         parent: process id of whoever starts it.
         argv: the command.
         niceness: how much it gives way to others, from 0 to 19.
+        of_session: how much its session does, where the kernel shares the processors among sessions.
     """
-    told = ["--parent", str(parent), "--niceness", str(niceness)]
+    told = ["--parent", str(parent), "--niceness", str(niceness), "--of-session", str(of_session)]
     return [sys.executable, "-m", "core.guardian", *told, "--", *argv]
 
 
-def give_way(niceness: int) -> None:
+def give_way(niceness: int, of_session: int) -> None:
     """Let this process, which leads a session of its own, give way to others.
 
     Where the kernel shares the processors among sessions (Linux's autogroup, `man 7 sched`), `nice` alone weighs
-    only within one. The session gets half of it: beside one that is always busy, as an engine is, ten left 0.4 %
-    of two processors and three 15 % (Linux 6.18).
+    only within one, and sessions are equals. That is often enough: beside an engine that is always busy an equal
+    session gets a quarter of two processors, and one with a niceness of ten 0.4 % (Linux 6.18).
     """
     os.nice(niceness)
-    with contextlib.suppress(OSError):  # a kernel without autogroups has no such file
-        Path("/proc/self/autogroup").write_text(str((niceness + 1) // 2))
+    if of_session:
+        with contextlib.suppress(OSError):  # a kernel without autogroups has no such file
+            Path("/proc/self/autogroup").write_text(str(of_session))
 
 
 def end_processes(processes: Sequence[psutil.Process], grace: float = GRACE_SECONDS) -> None:
@@ -76,7 +78,7 @@ def _signal(process: psutil.Process, sign: signal.Signals) -> None:
         return
 
 
-def run(parent: int, argv: Sequence[str], niceness: int = 0) -> int:
+def run(parent: int, argv: Sequence[str], niceness: int = 0, of_session: int = 0) -> int:
     """Run the command to its end; return its exit code."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_CHILD_SUBREAPER, 1)  # what the command orphans becomes ours to end
@@ -88,8 +90,7 @@ def run(parent: int, argv: Sequence[str], niceness: int = 0) -> int:
 
     def begin() -> None:  # safe before the command runs, since there is one thread here
         die_with_parent(signal.SIGKILL, guardian)
-        if niceness:
-            give_way(niceness)
+        give_way(niceness, of_session)
 
     child = subprocess.Popen(argv, start_new_session=True, preexec_fn=begin)
     while child.poll() is None and not asked and os.getppid() == parent:
@@ -113,10 +114,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="core.guardian")
     parser.add_argument("--parent", type=int, required=True)
     parser.add_argument("--niceness", type=int, default=0)
+    parser.add_argument("--of-session", type=int, default=0)
     parser.add_argument("argv", nargs=argparse.REMAINDER)
     arguments = parser.parse_args()
     argv = arguments.argv[1:] if arguments.argv[:1] == ["--"] else arguments.argv
-    code = run(arguments.parent, argv, arguments.niceness)
+    code = run(arguments.parent, argv, arguments.niceness, arguments.of_session)
     return code if code >= 0 else 128 - code  # as shells tell of a signal: 137 for SIGKILL
 
 

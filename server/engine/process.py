@@ -82,9 +82,10 @@ class EngineProcess:
                 f"vLLM cannot be started: {error.filename or self.log_path} cannot be written ({error.strerror}).",
                 code="engine_unavailable",
             ) from error
+        lowered = self._niceness()
         with log:
             self._process = await asyncio.create_subprocess_exec(
-                *command(os.getpid(), self.arguments(), niceness=self._niceness()),
+                *command(os.getpid(), self.arguments(), niceness=lowered, of_session=lowered),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

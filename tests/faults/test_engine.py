@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -162,13 +163,21 @@ async def test_an_answer_that_stalls_alone_leaves_the_engine_running(world: Worl
         assert engine.driver.restarts == 0
 
 
+def _niceness_of_session(process: int) -> str | None:
+    """Return it, or None where the kernel knows of none."""
+    path = Path(f"/proc/{process}/autogroup")
+    return path.read_text().split()[-1] if path.exists() else None
+
+
 @pytest.mark.parametrize(("setting", "gives_way"), [("share", 0), ("drain", 0), ("lower", 7)])
 async def test_an_engine_gives_way_to_trainings_where_the_setting_says_so(
     world: World, setting: str, gives_way: int
 ) -> None:
     async with supervised(world, training_engine=setting) as engine:
         await engine.until_ready()
-        assert world.engine().nice() == min(os.nice(0) + gives_way, 19)
+        process = world.engine()
+        assert process.nice() == min(os.nice(0) + gives_way, 19)
+        assert _niceness_of_session(process.pid) in (None, str(gives_way))
 
 
 def test_a_socket_that_nobody_listens_on_is_cleared_away(world: World) -> None:
