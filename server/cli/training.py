@@ -128,7 +128,8 @@ class _Following:
         if found is not None:
             return self._jobs.resume(found.id) if found.status is Status.PAUSED else found
         job_id = new_job_id()
-        with self._folders.taking(job_id, data, valid):
+        ours = [path for path in (data, valid) if path and path.is_relative_to(self._settings.datasets_dir)]
+        with self._folders.taking(job_id, data, valid, unchanging=ours):
             return self._jobs.add(new, digest, job_id)
 
     def until_over(self, job: Job) -> Job:
