@@ -142,6 +142,19 @@ def test_the_parts_of_the_newest_split_are_handed_out_by_name(shelf: Datasets, t
     assert missing.value.code == "dataset_part_not_found"
 
 
+def test_a_split_that_is_asked_for_again_is_what_names_mean_even_where_the_clock_stands_still(
+    database: Database, tmp_path: Path
+) -> None:
+    shelf = Datasets(database, tmp_path / "datasets", lambda: 1000.0)
+    version = taken(shelf, write(tmp_path, talk(S, U, A), talk(U, A)))
+    first, second = [NewPart("train", [b"first"], 1)], [NewPart("train", [b"second"], 1)]
+    for split, parts in (("one", first), ("two", second), ("one", first), ("two", second), ("one", first)):
+        made = shelf.add_split(version, split, parts, {})
+        assert [part.split for part in made.parts][0] == split
+        assert shelf.file(Reference("talks", 1, "train")).read_bytes() == parts[0].rows[0] + b"\n"
+    assert len(made.parts) == 2
+
+
 @pytest.mark.parametrize(
     "text", ["", "Talks", "talks@0", "talks@", "talks/", "../talks", "talks@1/Train", "a" * 65]
 )
