@@ -45,6 +45,28 @@ def test_a_version_goes_out_and_comes_in_again_as_the_same_one(
     assert papers.card("mentor", 1)["intended_use"] == "coaching"
 
 
+def test_whatever_lies_beside_an_archive_is_left_alone(papers: Papers, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "coach.tar.tmp").write_text("mine")
+    papers.export("coach@1", folder / "coach.tar")
+    assert {path.name for path in folder.iterdir()} == {"coach.tar", "coach.tar.tmp"}
+    assert (folder / "coach.tar.tmp").read_text() == "mine"
+
+
+@pytest.mark.parametrize("target", ["nowhere/coach.tar", "file/coach.tar", "folder", "x" * 300])
+def test_where_no_archive_can_be_written_is_told_and_nothing_is_left(
+    papers: Papers, tmp_path: Path, target: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("mine")
+    before = {path.name for path in tmp_path.iterdir()}
+    with pytest.raises(InvalidRequest, match="cannot be written: ") as refusal:
+        papers.export("coach@1", tmp_path / target)
+    assert refusal.value.code == "archive_not_written"
+    assert {path.name for path in tmp_path.iterdir()} == before
+
+
 def test_an_archive_for_another_base_is_refused(papers: Papers, tmp_path: Path) -> None:
     archive = tmp_path / "coach.tar"
     papers.export("coach@1", archive)
