@@ -85,7 +85,7 @@ def _text(number: int, raw: bytes, findings: Findings) -> str | None:
         return None
 
 
-class JsonRefused(Exception):  # noqa: N818  # named as the errors of core are
+class JsonRefused(Exception):
     """A text is no JSON, or JSON that another reader would refuse or read otherwise; `code` is a finding's."""
 
     def __init__(self, code: str, message: str) -> None:

@@ -100,7 +100,7 @@ class Jobs:
         """Cancel a job or pause it: at once where nobody works on it, else as soon as that one hears of it.
 
         Raises:
-            Conflict: it is over, or is to be cancelled, or its training is over, so that there is nothing to pause.
+            Conflict: it is over or to be cancelled, or its training is over, so that there is nothing to pause.
         """
         told = "cancelled" if asked is Asked.CANCEL else "paused"
         with self._database.write() as connection:
@@ -185,7 +185,7 @@ class Jobs:
     ) -> Job:
         """Write down that a step is done, what it leaves behind, and what the job is then.
 
-        Where that lets go of it, what somebody has asked meanwhile is done at once: nobody else would hear of it soon.
+        Where that lets go of it, what somebody has asked meanwhile is done: nobody else hears of it soon.
 
         Raises:
             LeaseLost: the job is another worker's.

@@ -18,6 +18,7 @@ from adapters.datasets.shelf import NewPart
 from adapters.datasets.splitting import Shares, leaks, split
 from adapters.datasets.tokens import TokenCounter
 from adapters.datasets.version import Part
+from adapters.training.config import MAX_LENGTH
 from core.errors import InternalError, InvalidRequest
 from retrieval.embedder import Embedder
 from server.cli.adapter_versions import BY
@@ -35,7 +36,7 @@ class Wishes:
     persona: str | None = None
     label: str | None = None
     each: int = 10
-    max_tokens: int = 512
+    max_tokens: int = MAX_LENGTH
     tokens: bool = True
     pii: tuple[str, ...] = ()
 
@@ -71,7 +72,7 @@ def check_data(session: Session, data: str, wishes: Wishes) -> Checked:
             persona=persona,
             measuring=TokenCounter(settings.base_model_dir) if wishes.tokens else None,
             most_tokens=wishes.max_tokens,
-            personal=partial(personal_findings, policy=policy, personal=scanner),
+            personal=partial(personal_findings, policy=policy, personal=scanner, label_key=label),
         )
         return check.run(path, Path(data).name)
 

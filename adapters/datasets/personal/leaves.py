@@ -1,12 +1,12 @@
 """The texts of a row in which somebody may stand: where each is, and the row with some of them replaced.
 
 A text that is a JSON object or list, such as the arguments of a call, is looked through value by value: an escape
-such as `\\n` would hide what stands behind it, and a mask within the escape would break the JSON.
+such as that of a line's end would hide what stands behind it, and a mask within the escape would break the JSON.
 """
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from adapters.datasets.example import JsonValue
 from adapters.datasets.lines import JsonRefused, read_json
@@ -19,31 +19,36 @@ _DEEPEST = 3
 _Change = Callable[[str, str], str]
 
 
-def texts_of(value: JsonValue) -> list[tuple[str, str]]:
-    """Return path and text of every text, but for those that only programs read."""
+def texts_of(value: JsonValue, unread: Collection[str] = ()) -> list[tuple[str, str]]:
+    """Return path and text of every text, but for those that only programs read.
+
+    Args:
+        value: a row.
+        unread: paths of further texts that are not looked at.
+    """
     found: list[tuple[str, str]] = []
 
     def note(path: str, text: str) -> str:
         found.append((path, text))
         return text
 
-    _changed(value, "", note)
+    _changed(value, "", note, unread)
     return found
 
 
-def with_texts(value: JsonValue, change: Callable[[str], str]) -> JsonValue:
+def with_texts(value: JsonValue, change: Callable[[str], str], unread: Collection[str] = ()) -> JsonValue:
     """Return the row with each of these texts changed, in the order of `texts_of`."""
-    return _changed(value, "", lambda _, text: change(text))
+    return _changed(value, "", lambda _, text: change(text), unread)
 
 
-def _changed(value: JsonValue, path: str, change: _Change) -> JsonValue:
+def _changed(value: JsonValue, path: str, change: _Change, unread: Collection[str]) -> JsonValue:
     if isinstance(value, str):
-        return _changed_text(value, path, change)
+        return value if path in unread else _changed_text(value, path, change)
     if isinstance(value, list):
-        return [_changed(item, f"{path}[{place}]", change) for place, item in enumerate(value)]
+        return [_changed(item, f"{path}[{place}]", change, unread) for place, item in enumerate(value)]
     if isinstance(value, dict):
         return {
-            key: item if key in _NO_TEXT else _changed(item, f"{path}.{key}" if path else key, change)
+            key: item if key in _NO_TEXT else _changed(item, f"{path}.{key}" if path else key, change, unread)
             for key, item in value.items()
         }
     return value

@@ -137,7 +137,7 @@ def test_what_stands_behind_an_escape_in_json_is_found(scanner: Scanner, text: s
 
 def test_json_stays_json_when_a_part_of_it_is_changed_and_as_it_is_when_none_is() -> None:
     inner = json.dumps({"mail": "Hi\na", "é": [1.50, True, 4155552671], "name": json.dumps({"a": "a"})})
-    row: JsonValue = {"content": inner, "other": '{ "b":"\\u00e9" }', "broken": '{"a": "a"'}
+    row: dict[str, JsonValue] = {"content": inner, "other": '{ "b":"\\u00e9" }', "broken": '{"a": "a"'}
     changed = with_texts(row, lambda text: text.replace("a", "[X]").replace("4155552671", "[PHONE]"))
     assert isinstance(changed, dict)
     kept = json.loads(str(changed["content"]))

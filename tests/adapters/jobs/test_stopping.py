@@ -1,6 +1,5 @@
 """What ends a job before its time: a training that has gone wrong, and what somebody asks of it."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,19 +10,7 @@ from adapters.jobs import Pipeline, Status, Step
 from adapters.jobs.job import Asked
 from adapters.jobs.lease import new_holder
 from core.errors import Conflict
-from tests.adapters.tiny import make_base
-from tests.databases import new_database
 from tests.faults.job_stories import JobHouse
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[JobHouse]:
-    new_database(tmp_path / "repertory.db").close()
-    make_base(tmp_path / "base")
-    house = JobHouse(tmp_path)
-    assert house.worker.holds_lease()
-    yield house
-    house.database.close()
 
 
 def test_a_training_whose_loss_is_no_number_is_stopped_and_says_what_to_do(
