@@ -14,7 +14,7 @@ _MOST_DIGITS = 9
 def split_model(model: str) -> tuple[str, str | None]:
     """Part the name of a fine-tuned model, `support-agent@3`, into the persona's and the version's number."""
     name, mark, number = model.rpartition("@")
-    return (name, number) if mark and number.isascii() and number.isdigit() else (model, None)
+    return (name, number) if mark and _is_number(number) else (model, None)
 
 
 async def version_for(
@@ -44,7 +44,7 @@ async def version_for(
     principal.require(Scope.ADAPTERS)
     if pin == BASE_PIN:
         return None
-    if not (pin.isascii() and pin.isdigit() and len(pin) <= _MOST_DIGITS):
+    if not _is_number(pin):
         raise InvalidRequest(
             f"{PIN_HEADER} takes the number of a version, such as 3, or {BASE_PIN!r}; {pin[:40]!r} is neither.",
             code="invalid_value",
@@ -61,3 +61,7 @@ async def version_for(
             code="no_adapter",
             param=PIN_HEADER,
         ) from error
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS

@@ -205,6 +205,17 @@ def test_a_card_tells_what_people_said_and_what_the_record_knows(papers: Papers,
         papers.tell("coach", 1, {"author": "me"}, by="ann")
 
 
+@pytest.mark.parametrize("digits", [10, 20, 5_000])
+def test_a_number_that_no_database_has_is_no_version(papers: Papers, registry: Registry, digits: int) -> None:
+    with pytest.raises(NotFound) as missing:
+        papers.find("coach@" + "9" * digits)
+    assert missing.value.code == "adapter_version_not_found"
+    assert len(missing.value.message) < 300
+    for find in (registry.get, lambda name, number: papers.alias(name, "gold", number, by="ann")):
+        with pytest.raises(NotFound):
+            find("coach", 10 ** min(digits, 4_000))
+
+
 def test_aliases_stand_for_versions_and_some_follow_the_states(papers: Papers, registry: Registry) -> None:
     registry.promote("coach", 1, by="ann", reason="first", override=True)
     papers.alias("coach", "gold", 1, by="ann")

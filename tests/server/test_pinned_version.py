@@ -52,6 +52,15 @@ async def test_an_evaluator_asks_for_the_prompt_alone(gateway: Gateway) -> None:
     assert first["messages"][0]["content"].startswith("You are tuned.")
 
 
+@pytest.mark.parametrize("digits", [20, 100])
+async def test_a_model_with_a_number_that_no_version_has_is_not_found(gateway: Gateway, digits: int) -> None:
+    key = gateway.secret("evaluator", Scope.CHAT, Scope.ADAPTERS)
+    for name in ("tuned", "nobody"):
+        with pytest.raises(openai.NotFoundError) as missing:
+            await gateway.ask(f"{name}@{'9' * digits}", "Hello", key=key)
+        assert missing.value.code == "model_not_found"
+
+
 @pytest.mark.parametrize("key", ["none", "chat"])
 async def test_whoever_only_chats_pins_nothing(gateway: Gateway, key: str) -> None:
     secret = gateway.secret("chat", Scope.CHAT) if key == "chat" else key
