@@ -74,6 +74,8 @@ class Datasets:
     def add(self, draft: Draft, new: NewDataset) -> DatasetVersion:
         """Keep a finished draft as the next version; bytes that are there already make no new one.
 
+        Of those only the key of the label is taken over, by which later splits and checks go.
+
         Raises:
             InvalidRequest: the name is bad.
             Unavailable: the disk is full, or the database is locked.
@@ -90,7 +92,8 @@ class Datasets:
                 if place.is_file() and _hash_of(place) != draft.sha256:
                     self._blobs.remove(draft.sha256)  # damaged: what came in now takes their place
                 self._blobs.keep(draft)
-                return self._whole(connection, found)
+                connection.execute(update(tables.datasets).where(here).values(label_key=new.label_key))
+                return replace(self._whole(connection, found), label_key=new.label_key)
             highest = select(func.max(tables.datasets.c.version)).where(tables.datasets.c.name == new.name)
             version = DatasetVersion(
                 name=new.name,

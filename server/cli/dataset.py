@@ -38,14 +38,16 @@ def import_(
     """Take FILE in as the next version of NAME, if it has no fault. The same bytes make no new version."""
     from server.cli.datasets import import_file
 
-    version = import_file(Session.of(ctx), file, name, label, pii or ())
+    version, before = import_file(Session.of(ctx), file, name, label, pii or ())
     if as_json:
         print_json(version.shown())
         return
-    typer.echo(
-        f"Imported {version.reference}, {version.rows} rows. "
-        f"`repertory dataset split {version.reference}` parts it."
-    )
+    told = f"Imported {version.reference}, {version.rows} rows."
+    if before is not None:
+        other = before.label_key != version.label_key
+        relabelled = f" Its label is {version.label_key!r} now, not {before.label_key!r}." if other else ""
+        told = f"These are the bytes of {version.reference}, {version.rows} rows.{relabelled}"
+    typer.echo(f"{told} `repertory dataset split {version.reference}` parts it.")
 
 
 @app.command()
