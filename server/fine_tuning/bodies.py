@@ -35,13 +35,13 @@ class PreferenceHyperparameters(Hyperparameters):
 class Supervised(_Body):
     """Learn from answers."""
 
-    hyperparameters: Hyperparameters = Field(default_factory=Hyperparameters)
+    hyperparameters: Hyperparameters | None = None
 
 
 class Preference(_Body):
     """Learn from pairs of answers."""
 
-    hyperparameters: PreferenceHyperparameters = Field(default_factory=PreferenceHyperparameters)
+    hyperparameters: PreferenceHyperparameters | None = None
 
 
 class MethodBody(_Body):
@@ -118,9 +118,8 @@ class JobBody(_Body):
     def chosen(self) -> Hyperparameters:
         """Return the hyperparameters, wherever they stand."""
         part = (self.method.dpo or self.method.supervised) if self.method else None
-        if part is not None:
-            return part.hyperparameters
-        return self.hyperparameters or Hyperparameters()
+        said = self.hyperparameters if part is None else part.hyperparameters
+        return said or Hyperparameters()
 
 
 def _said(value: Auto | float) -> float | None:
