@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import secrets
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import IO, Any
 from adapters.inspection import CONFIG, FILES, WEIGHTS, ImportLimits
 from adapters.refusal import AdapterRefused
 from core.durable import bring_to_disk
+from core.errors import InvalidRequest
 
 HEADER = "repertory-adapter.json"
 FORMAT = 1
@@ -31,6 +33,9 @@ def export(folder: Path, target: Path, told: Mapping[str, object]) -> None:
         folder: of a version whose files were verified.
         target: the archive.
         told: what the header says beside the files: name, version, digest, base, card.
+
+    Raises:
+        InvalidRequest: it cannot be written there; the message says why.
     """
     files = {name: folder / name for name in FILES if (folder / name).exists()}
     header = {
@@ -38,21 +43,30 @@ def export(folder: Path, target: Path, told: Mapping[str, object]) -> None:
         **told,
         "files": {name: {"bytes": path.stat().st_size, "sha256": _digest(path)} for name, path in files.items()},
     }
-    beside = target.with_name(target.name + ".tmp")
+    beside = target.with_name(f".{target.name[:64]}.{secrets.token_hex(8)}")
     try:
         with beside.open("xb") as raw:
-            with tarfile.open(fileobj=raw, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-                text = json.dumps(header, sort_keys=True, indent=1).encode()
-                archive.addfile(_member(HEADER, len(text)), io.BytesIO(text))
-                for name, path in files.items():
-                    with path.open("rb") as file:
-                        archive.addfile(_member(name, path.stat().st_size), file)
-            raw.flush()
-            os.fsync(raw.fileno())
-        beside.replace(target)
+            try:
+                _write_archive(raw, header, files)
+                beside.replace(target)
+            finally:
+                beside.unlink(missing_ok=True)
         bring_to_disk(target.parent)
-    finally:
-        beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise InvalidRequest(
+            f"{str(target)!r} cannot be written: {error.strerror}. Name another place.", code="archive_not_written"
+        ) from error
+
+
+def _write_archive(raw: IO[bytes], header: Mapping[str, object], files: Mapping[str, Path]) -> None:
+    with tarfile.open(fileobj=raw, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        text = json.dumps(header, sort_keys=True, indent=1).encode()
+        archive.addfile(_member(HEADER, len(text)), io.BytesIO(text))
+        for name, path in files.items():
+            with path.open("rb") as file:
+                archive.addfile(_member(name, path.stat().st_size), file)
+    raw.flush()
+    os.fsync(raw.fileno())
 
 
 def unpack(source: Path, folder: Path, limits: ImportLimits) -> dict[str, Any]:

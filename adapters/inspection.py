@@ -135,7 +135,7 @@ def _check_vocabulary(folder: Path, base: BaseModel) -> None:
             highest = max([highest, *(int(number) + 1 for number in json.loads(added.read_text()).values())])
         if _readable(tokenizer):
             highest = max(highest, count_tokens(tokenizer))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise AdapterRefused(
             "vocabulary_unreadable", "The folder's tokenizer files cannot be read. Take them out."
         ) from error

@@ -5,8 +5,8 @@ not know is refused too, unless it is empty: it may change what the adapter comp
 """
 
 import json
-import math
 import re
+import sys
 from dataclasses import dataclass
 
 from adapters.refusal import AdapterRefused
@@ -119,6 +119,12 @@ def read_lora_config(raw: bytes, *, max_rank: int) -> LoraSettings:
             "or train with a lower rank.",
         )
     targets = config.get("target_modules")
+    if not targets or not isinstance(targets, list | str):
+        raise AdapterRefused(
+            "targets_missing",
+            "The configuration has no target_modules, without which the engine does not load the adapter. Save it "
+            "again with `save_pretrained` of PEFT.",
+        )
     listed = tuple(str(target) for target in targets) if isinstance(targets, list) else ()
     whole = all(not config.get(key) for key in ("layers_to_transform", "layers_pattern", "exclude_modules"))
     return LoraSettings(rank, patterns, highest, listed, whole)
@@ -126,10 +132,12 @@ def read_lora_config(raw: bytes, *, max_rank: int) -> LoraSettings:
 
 def _parse(raw: bytes) -> dict[str, object]:
     try:
-        config = json.loads(raw)
+        config = json.loads(raw.decode("utf-8"))  # of bytes json would guess the encoding; the engine does not
     except (ValueError, RecursionError) as error:
         raise AdapterRefused(
-            "config_unreadable", "adapter_config.json is not JSON. Save the adapter again."
+            "config_unreadable",
+            "adapter_config.json is not JSON in UTF-8 without a byte order mark, which is all that the engine "
+            "reads. Save the adapter again with `save_pretrained` of PEFT.",
         ) from error
     if not isinstance(config, dict):
         raise AdapterRefused("config_unreadable", "adapter_config.json holds no object. Save the adapter again.")
@@ -173,8 +181,8 @@ def _ranks(config: dict[str, object]) -> tuple[int, dict[str, int]]:
         if not _is_rank(value):
             raise AdapterRefused("rank_invalid", f"The rank {value!r} of {key!r} is not a positive whole number.")
     for value in [alpha, *_patterns(config, "alpha_pattern").values()]:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
-            raise AdapterRefused("alpha_invalid", f"The scale lora_alpha={value!r} is not a positive number.")
+        if not _is_scale(value):
+            raise AdapterRefused("alpha_invalid", f"The scale lora_alpha={value!r:.40} is not a positive number.")
     return int(str(rank)), {key: int(str(value)) for key, value in patterns.items()}
 
 
@@ -187,6 +195,12 @@ def _patterns(config: dict[str, object], key: str) -> dict[str, object]:
         if not _PLAIN_PATTERN.fullmatch(name):
             raise AdapterRefused("pattern_unsafe", f"{key} names {name!r}; only plain module names are allowed.")
     return dict(value)
+
+
+def _is_scale(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return 0 < value <= sys.float_info.max  # a whole number may be beyond every float, NaN is beyond none
 
 
 def _is_rank(value: object) -> bool:

@@ -11,7 +11,7 @@ from adapters.refusal import AdapterRefused
 from adapters.tensorfile import TensorFile, read_header
 
 _PREFIX = "base_model.model."
-_TENSOR = re.compile(r"(?P<module>.+)\.lora_(?P<side>[AB])(?:\.default)?\.weight")
+_TENSOR = re.compile(r"(?P<module>.+)\.lora_(?P<side>[AB])\.weight")
 
 # Number format → its width in bytes, and the bits of its exponent: all set means infinite or not a number.
 _FLOATS = {"BF16": (2, 0x7F80), "F16": (2, 0x7C00), "F32": (4, 0x7F800000)}
@@ -52,7 +52,9 @@ def _pairs(tensors: Mapping[str, TensorFile]) -> dict[str, dict[str, TensorFile]
         if match is None or not name.startswith(_PREFIX):
             code = "bias" if name.endswith(".bias") else "tensor_unknown"
             raise AdapterRefused(
-                code, f"The tensor {name!r} is no LoRA matrix of a linear layer. Save the adapter again."
+                code,
+                f"The tensor {name!r} is no LoRA matrix of a linear layer. Save the adapter again with "
+                "`save_pretrained` of PEFT.",
             )
         sides = pairs.setdefault(match["module"].removeprefix(_PREFIX), {})
         if match["side"] in sides:

@@ -1,5 +1,6 @@
 """What is written about versions beside their states: model cards, aliases, and archives that carry one away."""
 
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -14,6 +15,7 @@ from adapters.base import BaseModel
 from adapters.card import Told, card_of, told_of
 from adapters.evaluation import EvalState, Evaluation, Evaluations, summary
 from adapters.inspection import ImportLimits
+from adapters.record import MOST_VERSION
 from adapters.refusal import AdapterRefused
 from adapters.registry import Registry
 from adapters.store import content_digest
@@ -24,6 +26,7 @@ from core.errors import InvalidRequest, NotFound
 
 _OF_STATES = frozenset({"production", "previous", "latest"})
 """Aliases that nobody gives: they follow the states."""
+_NUMBER = re.compile(f"[0-9]{{1,{len(str(MOST_VERSION))}}}")
 
 
 class Papers:
@@ -100,11 +103,11 @@ class Papers:
             NotFound: there is none.
         """
         name, _, which = reference.partition("@")
-        number = int(which) if which.isascii() and which.isdigit() else self.aliases(name).get(which)
+        number = int(which) if _NUMBER.fullmatch(which) else self.aliases(name).get(which)
         if number is None:
             raise NotFound(
-                f"{reference!r} stands for no adapter version. Write NAME@3, or an alias that `repertory adapter "
-                f"alias {name}` lists.",
+                f"{reference[:80]!r} stands for no adapter version. Write NAME@3, or an alias that `repertory "
+                f"adapter alias {name[:64]}` lists.",
                 code="adapter_version_not_found",
             )
         return self._registry.get(name, number)

@@ -38,6 +38,10 @@ class Move:
     override: bool = False
 
 
+MOST_VERSION = 999_999_999
+"""No version has a higher number; much higher ones are none for the database either."""
+
+
 class Record:
     """Reads and writes versions on a connection."""
 
@@ -52,7 +56,7 @@ class Record:
             NotFound: there is no such version.
         """
         query = select(tables.versions).where(tables.versions.c.name == name, tables.versions.c.version == version)
-        row = connection.execute(query).one_or_none()
+        row = connection.execute(query).one_or_none() if 0 < version <= MOST_VERSION else None
         if row is None:
             raise NotFound(
                 f"There is no adapter version '{name}@{version}'. `repertory adapter list` shows those there are.",

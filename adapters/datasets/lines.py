@@ -42,8 +42,8 @@ def json_lines(file: BinaryIO, findings: Findings, seen: Callable[[bytes], objec
         if text is None:
             continue
         try:
-            value = _parsed(text)
-        except _RefusedError as refused:
+            value = read_json(text)
+        except JsonRefused as refused:
             findings.add(Finding.error(number, "", refused.code, refused.message))
             continue
         yield Line(number, raw, value)
@@ -85,24 +85,31 @@ def _text(number: int, raw: bytes, findings: Findings) -> str | None:
         return None
 
 
-class _RefusedError(Exception):
+class JsonRefused(Exception):
+    """A text is no JSON, or JSON that another reader would refuse or read otherwise; `code` is a finding's."""
+
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
 
 
-def _parsed(text: str) -> JsonValue:
+def read_json(text: str) -> JsonValue:
+    """Return the value of a text that every reader reads alike.
+
+    Raises:
+        JsonRefused: it is none.
+    """
     try:
         value: JsonValue = json.loads(
             text, object_pairs_hook=_unique_keys, parse_constant=_no_number, parse_float=_finite
         )
     except json.JSONDecodeError as error:
-        raise _RefusedError("invalid_json", f"Not JSON at column {error.colno}: {error.msg}.") from error
+        raise JsonRefused("invalid_json", f"Not JSON at column {error.colno}: {error.msg}.") from error
     except RecursionError as error:
         raise _too_deep() from error
     except ValueError as error:  # a whole number of more digits than Python reads
-        raise _RefusedError("invalid_number", "A number has too many digits.") from error
+        raise JsonRefused("invalid_number", "A number has too many digits.") from error
     if text.count("[") + text.count("{") > MAX_DEPTH:
         _check_depth(value)
     if "\\u" in text:
@@ -116,19 +123,19 @@ def _unique_keys(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                raise _RefusedError("duplicate_json_key", f"The key {key[:64]!r} stands twice in one object.")
+                raise JsonRefused("duplicate_json_key", f"The key {key[:64]!r} stands twice in one object.")
             seen.add(key)
     return result
 
 
 def _no_number(word: str) -> JsonValue:
-    raise _RefusedError("invalid_number", f"{word} is no number of JSON.")
+    raise JsonRefused("invalid_number", f"{word} is no number of JSON.")
 
 
 def _finite(digits: str) -> float:
     number = float(digits)
     if not math.isfinite(number):
-        raise _RefusedError("invalid_number", f"The number {digits[:32]} is beyond what a computer counts.")
+        raise JsonRefused("invalid_number", f"The number {digits[:32]} is beyond what a computer counts.")
     return number
 
 
@@ -153,8 +160,8 @@ def _check_characters(value: JsonValue) -> None:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
         message = "The text holds half of a character (a surrogate such as \\ud800 without its other half)."
-        raise _RefusedError("half_character", message) from error
+        raise JsonRefused("half_character", message) from error
 
 
-def _too_deep() -> _RefusedError:
-    return _RefusedError("too_deep", f"The JSON is nested more than {MAX_DEPTH} levels deep.")
+def _too_deep() -> JsonRefused:
+    return JsonRefused("too_deep", f"The JSON is nested more than {MAX_DEPTH} levels deep.")

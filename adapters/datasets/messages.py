@@ -1,14 +1,12 @@
 """Messages of a row: roles, contents, weights, and the order in which they may stand."""
 
-import re
-
 from adapters.datasets.example import JsonValue, Message
 from adapters.datasets.row import Row
+from adapters.datasets.text import check_text
 from adapters.datasets.tools import Schemas, check_calls
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
 _KEYS = {"role", "content", "name", "weight", "tool_calls", "tool_call_id", "refusal"}
-_CONTROL_TOKEN = re.compile(r"<\|(?:im_start|im_end|endoftext|fim_prefix|fim_middle|fim_suffix)\|>")
 
 
 def check_messages(row: Row, where: str, values: list[JsonValue], schemas: Schemas) -> tuple[Message, ...] | None:
@@ -65,10 +63,7 @@ def _content(row: Row, where: str, value: JsonValue, has_calls: bool) -> str:
     if not isinstance(value, str) or (not value.strip() and not has_calls):
         row.error(where, "missing_content", "There is neither text nor a call.")
         return ""
-    if "\x00" in value:
-        row.error(where, "nul_character", "The text holds a NUL character.")
-    if found := _CONTROL_TOKEN.search(value):
-        row.error(where, "control_token", f"The text holds the control token {found.group()!r}.")
+    check_text(row, where, value)
     return value
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select
+from sqlalchemy import Connection, Row, func, insert, select, update
 
 from adapters import tables
 from adapters.datasets.reading import Format
@@ -21,6 +21,7 @@ from core.database import Database
 from core.errors import InvalidRequest, NotFound
 
 _ABANDONED = 86_400.0  # seconds after which nobody goes on with a draft
+_TICK = 1e-3  # seconds by which a split is newer than the one before it, whatever the clock says
 _COLUMNS = tuple(column.name for column in tables.datasets.c)
 
 
@@ -73,6 +74,8 @@ class Datasets:
     def add(self, draft: Draft, new: NewDataset) -> DatasetVersion:
         """Keep a finished draft as the next version; bytes that are there already make no new one.
 
+        Of those only the key of the label is taken over, by which later splits and checks go.
+
         Raises:
             InvalidRequest: the name is bad.
             Unavailable: the disk is full, or the database is locked.
@@ -89,7 +92,8 @@ class Datasets:
                 if place.is_file() and _hash_of(place) != draft.sha256:
                     self._blobs.remove(draft.sha256)  # damaged: what came in now takes their place
                 self._blobs.keep(draft)
-                return self._whole(connection, found)
+                connection.execute(update(tables.datasets).where(here).values(label_key=new.label_key))
+                return replace(self._whole(connection, found), label_key=new.label_key)
             highest = select(func.max(tables.datasets.c.version)).where(tables.datasets.c.name == new.name)
             version = DatasetVersion(
                 name=new.name,
@@ -114,12 +118,14 @@ class Datasets:
     def add_split(
         self, version: DatasetVersion, split: str, parts: Iterable[NewPart], settings: Mapping[str, object]
     ) -> DatasetVersion:
-        """Keep the parts of a split; a split that is there already stays as it is.
+        """Keep the parts of a split; of one that is there already only the time is renewed.
+
+        Names of parts mean those of the split that was asked for last.
 
         Raises:
             Unavailable: the disk is full, or the database is locked.
         """
-        now, drafts = self._clock(), list[tuple[NewPart, Draft]]()
+        drafts = list[tuple[NewPart, Draft]]()
         try:
             for part in parts:
                 draft = self._blobs.draft()
@@ -127,7 +133,8 @@ class Datasets:
                 draft.write(b"".join(row + b"\n" for row in part.rows))
                 draft.finish()
             with self._database.write() as connection:
-                held = self._parts(connection, version)
+                held, table = self._parts(connection, version), tables.dataset_parts
+                now = max([self._clock(), *(part.created_at + _TICK for part in held if part.split != split)])
                 if all(part.split != split for part in held):
                     for position, (part, draft) in enumerate(drafts):
                         self._blobs.keep(draft)
@@ -143,7 +150,10 @@ class Datasets:
                             "settings": dict(settings),
                             "created_at": now,
                         }
-                        connection.execute(insert(tables.dataset_parts).values(row))
+                        connection.execute(insert(table).values(row))
+                else:
+                    mine = table.c.name == version.name, table.c.version == version.version, table.c.split == split
+                    connection.execute(update(table).where(*mine).values(created_at=now))
                 return replace(version, parts=self._parts(connection, version))
         finally:
             for _, draft in drafts:

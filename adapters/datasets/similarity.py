@@ -15,16 +15,23 @@ THRESHOLD = 0.8
 _SHINGLE = 4
 _BANDS, _ROWS = 16, 4  # of two texts at the threshold one pair in 4,600 is missed; candidates are compared anyway
 _MOST_CANDIDATES = 1_000
-_NO_WORD = re.compile(r"[\W_]+")
+_SIGN = re.compile(r"[^\w\s]|_")
 _DIGITS = re.compile(r"\d+")
 
 
 def normal_form(text: str, *, fold_digits: bool = True) -> str:
-    """Return the text in small letters, without punctuation, and numbers as 0 unless they count."""
+    """Return the text in small letters, without punctuation, and numbers as 0 unless they count.
+
+    Vowel signs, emoji and symbols tell one question from another, and so does the mark of C#: they stay.
+    """
     folded = unicodedata.normalize("NFKC", text).casefold()
     if fold_digits:
         folded = _DIGITS.sub("0", folded)
-    return _NO_WORD.sub(" ", folded).strip()
+    return " ".join(_SIGN.sub(_kept, folded).split())
+
+
+def _kept(sign: re.Match[str]) -> str:
+    return sign[0] if sign[0] == "#" or unicodedata.category(sign[0])[0] in "MS" else " "
 
 
 def near_duplicates(

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from adapters.datasets.example import Example
+from adapters.datasets.row import LABEL
 from adapters.datasets.similarity import THRESHOLD, Groups, near_duplicates, normal_form
 from core.errors import InvalidRequest
 
@@ -27,11 +28,13 @@ class Shares:
         parts: part → share, in order; the shares add up to 1.
         seed: another one gives other parts.
         threshold: Jaccard similarity from which two questions count as nearly the same.
+        label_key: the key of the label that each part gets its share of.
     """
 
     parts: Mapping[str, float]
     seed: int = 0
     threshold: float = THRESHOLD
+    label_key: str = LABEL
 
     @classmethod
     def parse(cls, text: str, seed: int = 0) -> "Shares":
@@ -62,7 +65,8 @@ class Shares:
 
     def shown(self) -> dict[str, object]:
         """Return it for programs."""
-        return {"shares": dict(self.parts), "seed": self.seed, "threshold": self.threshold}
+        told: dict[str, object] = {"shares": dict(self.parts), "seed": self.seed, "threshold": self.threshold}
+        return told if self.label_key == LABEL else {**told, "label_key": self.label_key}
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ A schema is somebody else's: it is never fetched from anywhere, and none that re
 holds a pattern that cannot be read, ends more than its own row.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from itertools import islice
@@ -15,12 +14,17 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from adapters.datasets.example import JsonValue, ToolCall
+from adapters.datasets.lines import JsonRefused, read_json
 from adapters.datasets.row import Row
+from adapters.datasets.text import check_texts
 
 _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _SHOWN_MISFITS = 5
 _SHOWN = 200
 _NOWHERE: Registry[JsonValue] = Registry()  # holds nothing and fetches nothing
+_UNREADABLE = (OverflowError, TypeError, ValueError, RecursionError, re.error)
+"""What jsonschema and the libraries below it raise about schemas that they were not written for."""
+_WHY = "it has no end, a reference to no schema, or a pattern or a number that is too large."
 Schemas = Mapping[str, JsonValue]
 
 
@@ -67,6 +71,9 @@ def _schema(row: Row, where: str, value: JsonValue) -> JsonValue:
     except SchemaError as error:
         row.error(where, "tools_invalid", f"Not a JSON Schema: {error.message[:_SHOWN]}")
         return {}
+    except _UNREADABLE:
+        row.error(where, "tools_invalid", f"Not a JSON Schema that can be read: {_WHY}")
+        return {}
     return value
 
 
@@ -90,12 +97,15 @@ def _call(row: Row, where: str, value: JsonValue, schemas: Schemas) -> ToolCall 
 
 def _arguments(row: Row, where: str, value: JsonValue, schema: JsonValue) -> dict[str, JsonValue]:
     try:
-        parsed = json.loads(value, parse_constant=_no_number) if isinstance(value, str) else None
-    except (ValueError, RecursionError):
-        parsed = None
+        parsed = read_json(value) if isinstance(value, str) else None
+    except JsonRefused as refused:
+        code = "arguments_not_json" if refused.code == "invalid_json" else refused.code
+        row.error(where, code, f"The arguments are not a text that holds a JSON object: {refused.message}")
+        return {}
     if not isinstance(parsed, dict):
         row.error(where, "arguments_not_json", "The arguments are not a text that holds a JSON object.")
         return {}
+    check_texts(row, where, parsed)
     try:
         validator = Draft202012Validator(schema, registry=_NOWHERE)  # type: ignore[arg-type]  # checked above
         for problem in islice(validator.iter_errors(parsed), _SHOWN_MISFITS):
@@ -103,10 +113,6 @@ def _arguments(row: Row, where: str, value: JsonValue, schema: JsonValue) -> dic
     except Unresolvable as error:
         message = f"The tool's schema refers to {error.ref[:_SHOWN]!r}, which does not stand in it."
         row.error(where, "tools_invalid", message)
-    except (RecursionError, re.error):
-        row.error(where, "tools_invalid", "The tool's schema has no end, or a pattern that cannot be read.")
+    except _UNREADABLE:
+        row.error(where, "tools_invalid", f"The tool's schema cannot be held against the arguments: {_WHY}")
     return parsed
-
-
-def _no_number(word: str) -> JsonValue:
-    raise ValueError(f"{word} is no number of JSON.")

@@ -34,10 +34,18 @@ class JobFolders:
         return self.run(job_id) / RECORD
 
     @contextmanager
-    def taking(self, job_id: str, data: Path, valid: Path | None) -> Iterator[None]:
+    def taking(
+        self, job_id: str, data: Path, valid: Path | None, *, unchanging: Collection[Path] = ()
+    ) -> Iterator[None]:
         """Give a job files of its own, so that they may be deleted elsewhere.
 
         Write the job down within: until then no process sweeps its folder, for which nobody has a job yet.
+
+        Args:
+            job_id: whose files they become.
+            data: the examples.
+            valid: those that it is measured on.
+            unchanging: those of them whose bytes nobody ever changes: they are linked, the others copied.
 
         Raises:
             InvalidRequest: a file cannot be read.
@@ -48,7 +56,7 @@ class JobFolders:
             folder.mkdir(mode=0o700)
             for source, name in ((data, TRAIN), (valid, VALID)):
                 if source is not None:
-                    _copy(source, folder / name)
+                    _take(source, folder / name, link=source in unchanging)
             for place in (folder, self.root):
                 bring_to_disk(place)
             yield
@@ -87,12 +95,19 @@ class JobFolders:
             return
 
 
+def _take(source: Path, target: Path, *, link: bool) -> None:
+    if link:
+        try:
+            os.link(source, target)
+        except OSError:  # on another disk, or where no file has two names
+            _copy(source, target)
+    else:
+        _copy(source, target)
+
+
 def _copy(source: Path, target: Path) -> None:
     try:
-        os.link(source, target)  # the bytes of an upload or of a data set never change
-    except OSError:
-        try:
-            shutil.copyfile(source, target)
-            bring_to_disk(target)
-        except OSError as error:
-            raise InvalidRequest(f"{str(source)!r} cannot be read: {error.strerror}.") from error
+        shutil.copyfile(source, target)
+        bring_to_disk(target)
+    except OSError as error:
+        raise InvalidRequest(f"{str(source)!r} cannot be read: {error.strerror}.") from error

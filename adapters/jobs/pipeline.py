@@ -160,7 +160,10 @@ class Pipeline:
             JobEvent("settled", f"{config.method.value}, {config.epochs:g} epochs", data=asdict(config)),
         )
         values = {"status": Status.QUEUED, "config": asdict(config), "holder": None}
-        return self.jobs.end(job, Step.VALIDATE, holder, {}, *told, **values)
+        job = self.jobs.end(job, Step.VALIDATE, holder, {}, *told, **values)
+        if job.status.over:  # somebody has cancelled it meanwhile
+            self.around.folders.tidy(job.id)
+        return job
 
     def _train(self, job: Job, holder: str, halted: Halted) -> Job:
         assert job.config is not None  # noqa: S101  settled by the step before

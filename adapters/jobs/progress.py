@@ -1,5 +1,6 @@
 """What a trainer tells, as events of its job. Each is told once: after a resumption the trainer repeats itself."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from adapters.jobs.job import Job, JobEvent, Step
 from adapters.jobs.store import Jobs
 from adapters.training import progress as trainer
+from core.errors import InvalidRequest
 
 
 class Told:
@@ -26,6 +28,7 @@ class Told:
 
         Raises:
             LeaseLost: the job is another worker's.
+            InvalidRequest: the training has diverged; what it does further is of no use.
         """
         if isinstance(event, trainer.Step):
             left = self._jobs.now() + (event.seconds_left or 0.0)
@@ -45,6 +48,7 @@ class Told:
 
         Raises:
             LeaseLost: the job is another worker's.
+            InvalidRequest: the training has diverged.
         """
         curves, total = record["curves"], int(record["steps"])
         right = {int(step): value for step, value in curves["accuracy"]}
@@ -62,22 +66,33 @@ class Told:
         self._jobs.note(self._job, self._holder, told)
 
 
+def _loss(event: trainer.Step | trainer.Validation) -> float:
+    """Return the loss, which a trainer tells as a text where JSON has no number for it."""
+    loss: object = event.loss
+    if not isinstance(loss, int | float) or not math.isfinite(loss):
+        raise InvalidRequest(
+            f"The loss is {loss} at step {event.step}. Lower the learning rate.", code="training_diverged"
+        )
+    return loss
+
+
 def _of_step(event: trainer.Step) -> JobEvent:
+    loss = _loss(event)
     data = {
         "step": event.step,
         "total_steps": event.total,
-        "train_loss": round(event.loss, 5),
+        "train_loss": round(loss, 5),
         "train_mean_token_accuracy": event.accuracy,
         "learning_rate": event.rate,
         "seconds_left": event.seconds_left,
     }
-    message = f"Step {event.step}/{event.total}: training loss={event.loss:.2f}"
+    message = f"Step {event.step}/{event.total}: training loss={loss:.2f}"
     return JobEvent(f"step-{event.step}", message, type="metrics", data=data)
 
 
 def _of_validation(event: trainer.Validation) -> JobEvent:
     message = (
-        f"Step {event.step}: validation loss={event.loss:.2f}, tokens={event.accuracy:.3f}, "
+        f"Step {event.step}: validation loss={_loss(event):.2f}, tokens={event.accuracy:.3f}, "
         f"whole answers={event.exact:.3f}{', the best so far' if event.best else ''}"
     )
     return JobEvent(f"checkpoint-{event.step}", message, type="checkpoint", data=asdict(event))

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, Select, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from adapters.jobs.job import PREFIX, Asked, Failure, Job, JobEvent, NewJob, Status, Step, StepRecord, ToldEvent
-from adapters.jobs.lease import LeaseLost
+from adapters.jobs.lease import LeaseLost, is_gone
 from adapters.jobs.tables import events, jobs, steps
 from adapters.training.config import TrainingConfig
 from adapters.training.defaults import Wish
@@ -100,7 +100,7 @@ class Jobs:
         """Cancel a job or pause it: at once where nobody works on it, else as soon as that one hears of it.
 
         Raises:
-            Conflict: it is over, or its training is, so that there is nothing to pause.
+            Conflict: it is over or to be cancelled, or its training is over, so that there is nothing to pause.
         """
         told = "cancelled" if asked is Asked.CANCEL else "paused"
         with self._database.write() as connection:
@@ -108,7 +108,10 @@ class Jobs:
             begun = self._steps(connection, job_id)
             if job.status.over or (asked is Asked.PAUSE and (job.status is Status.PAUSED or Step.NUMBER in begun)):
                 raise Conflict(f"The job {job_id!r} is {job.status.value} and cannot be {told}.", param="job")
-            if _held(connection, job_id) is not None:
+            if asked is Asked.PAUSE and job.asked is Asked.CANCEL:
+                raise Conflict(f"The job {job_id!r} is to be cancelled and cannot be paused.", param="job")
+            holder = _held(connection, job_id)
+            if holder is not None and not is_gone(holder):
                 connection.execute(update(jobs).where(jobs.c.id == job_id).values(asked=asked))
             else:
                 self._stop(connection, job_id, asked)
@@ -182,6 +185,8 @@ class Jobs:
     ) -> Job:
         """Write down that a step is done, what it leaves behind, and what the job is then.
 
+        Where that lets go of it, what somebody has asked meanwhile is done: nobody else hears of it soon.
+
         Raises:
             LeaseLost: the job is another worker's.
         """
@@ -192,6 +197,9 @@ class Jobs:
             connection.execute(update(steps).where(*mine).values(done))
             for event in told:
                 self._tell(connection, job.id, event)
+            now = _read(connection, job.id)
+            if now.asked is not None and _held(connection, job.id) is None:
+                self._stop(connection, job.id, now.asked)
             return _read(connection, job.id)
 
     def forgive(self, job: Job, step: Step, holder: str) -> None:

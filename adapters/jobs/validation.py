@@ -4,11 +4,14 @@ Files are checked once more, since a job may be made of files that nobody has lo
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from adapters.base import BaseModel
 from adapters.datasets.apart import Verdict, check_apart, hash_of
+from adapters.datasets.finding import Findings
+from adapters.datasets.lines import json_lines
 from adapters.inspection import ImportLimits
 from adapters.jobs.job import Job
 from adapters.lora_config import read_lora_config
@@ -16,9 +19,12 @@ from adapters.template import template_of
 from adapters.training.config import TrainingConfig
 from adapters.training.defaults import Wish
 from adapters.training.preparation import FORMATS, wrong_format
+from core.callbacks import nothing
 from core.errors import InvalidRequest
 
 _TRAINING, _VALIDATION = "training_file", "validation_file"
+_LEARNT = ("messages", "tools", "input", "preferred_output", "non_preferred_output")
+"""Keys of a row that a training reads; two rows that differ in others are the same example."""
 
 
 class Validation:
@@ -56,7 +62,9 @@ class Validation:
                 code="template_without_marks",
                 param="model",
             )
+        job.new.wish.check()
         self.check_rank(job.new.wish)
+        system = self._served_system(job)
         base = self._base()
         config = job.new.wish.settled(
             examples=_rows(data),
@@ -68,7 +76,8 @@ class Validation:
         if valid is not None:
             self._checked(job, valid, job.new.validation_file or valid.name, _VALIDATION)
             _check_disjoint(data, valid)
-        self._check_system(job, seen)
+        if system is not None:
+            _check_system(job, seen, system)
         return config
 
     def check_rank(self, wish: Wish) -> None:
@@ -108,20 +117,20 @@ class Validation:
             raise InvalidRequest(wrong_format(name, seen.format, method), code="wrong_format", param=param)
         return seen
 
-    def _check_system(self, job: Job, seen: Verdict) -> None:
+    def _served_system(self, job: Job) -> str | None:
+        """Return what the persona of the job is served with; None: it is for no persona."""
         persona = job.new.persona
-        served = None if persona is None else self._system_of(persona)
+        if persona is None:
+            return None
+        served = self._system_of(persona)
         if served is None:
-            return
-        for found, line in seen.systems.items():
-            if found != hash_of(served):
-                had = "has none" if not found else "has another"
-                raise InvalidRequest(
-                    f"{persona!r} is served with a system prompt of its own; line {line} {had}. Write the "
-                    "persona's into every example, or name the base as the model.",
-                    code="system_prompt_differs",
-                    param=_TRAINING,
-                )
+            raise InvalidRequest(
+                f"There is no persona {persona!r} whose system prompt the examples could be compared with. Put "
+                "its file into the folder of personas, or name the base as the model.",
+                code="persona_not_found",
+                param="model",
+            )
+        return served
 
 
 def _rows(path: Path) -> int:
@@ -129,12 +138,31 @@ def _rows(path: Path) -> int:
         return sum(1 for line in file if line.strip())
 
 
+def _check_system(job: Job, seen: Verdict, served: str) -> None:
+    for found, line in seen.systems.items():
+        if found != hash_of(served):
+            had = "has none" if not found else "has another"
+            raise InvalidRequest(
+                f"{job.new.persona!r} is served with a system prompt of its own; line {line} {had}. Write the "
+                "persona's into every example, or name the base as the model.",
+                code="system_prompt_differs",
+                param=_TRAINING,
+            )
+
+
+def _learnt_from(file: BinaryIO) -> Iterator[tuple[int, int]]:
+    """Yield the number of each row, and a hash of what is learnt from it, however it is written."""
+    for line in json_lines(file, Findings(), nothing):
+        row = line.value if isinstance(line.value, dict) else {}
+        yield line.number, hash(json.dumps({key: row.get(key) for key in _LEARNT}, sort_keys=True))
+
+
 def _check_disjoint(data: Path, valid: Path) -> None:
     with valid.open("rb") as file:
-        held_out = {hash(line.strip()) for line in file if line.strip()}
+        held_out = {found for _, found in _learnt_from(file)}
     with data.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            if line.strip() and hash(line.strip()) in held_out:
+        for number, found in _learnt_from(file):
+            if found in held_out:
                 raise InvalidRequest(
                     f"Line {number} of the training file stands in the validation file, too, so that the "
                     "validation would praise what was learnt by heart. `repertory dataset split` makes parts "

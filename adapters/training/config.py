@@ -7,6 +7,9 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+MAX_LENGTH = 1024
+"""Longest example in tokens, unless another is asked for: of a training, and of the check before it."""
+
 
 class Precision(StrEnum):
     """Number format of the two passes; the weights that the optimizer moves are always fp32."""
@@ -48,7 +51,7 @@ class TrainingConfig:
     epochs: float = 3
     learning_rate: float = 1e-3
     batch_size: int = 8
-    max_length: int = 1024
+    max_length: int = MAX_LENGTH
     seed: int = 0
     precision: Precision = Precision.AUTO
     method: Method = Method.SUPERVISED

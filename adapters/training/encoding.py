@@ -81,7 +81,12 @@ def encode_pairs(
 
 
 def measure(example: Example, tokenizer: Tokenizer, template: str) -> tuple[int, int]:
-    """Return how many tokens an example has, and how many of them are learnt."""
+    """Return how many tokens an example, or the longer side of a pair, has, and how many of them are learnt."""
+    sides = _sides(example) if example.rejected else [example]
+    return max(_measure(side, tokenizer, template) for side in sides)
+
+
+def _measure(example: Example, tokenizer: Tokenizer, template: str) -> tuple[int, int]:
     ids, mask = _render(
         [_plain(message) for message in example.messages], list(example.tools), tokenizer, template
     )
@@ -123,13 +128,17 @@ def _encode(example: Example, tokenizer: Tokenizer, template: str, max_length: i
 
 
 def _encode_pair(example: Example, tokenizer: Tokenizer, template: str, max_length: int) -> EncodedPair:
-    asked = tuple(replace(message, learnt=False) for message in example.messages[:-1])
-    sides = [
-        replace(example, messages=(*asked, replace(answer, learnt=True)), rejected=())
-        for answer in (example.messages[-1], example.rejected[-1])
-    ]
-    chosen, rejected = (_encode(side, tokenizer, template, max_length) for side in sides)
+    chosen, rejected = (_encode(side, tokenizer, template, max_length) for side in _sides(example))
     return EncodedPair(chosen, rejected)
+
+
+def _sides(pair: Example) -> list[Example]:
+    """Return the question with the answer to prefer, and with the one to avoid; only the answer is learnt."""
+    asked = tuple(replace(message, learnt=False) for message in pair.messages[:-1])
+    return [
+        replace(pair, messages=(*asked, replace(answer, learnt=True)), rejected=())
+        for answer in (pair.messages[-1], pair.rejected[-1])
+    ]
 
 
 def _check_template(examples: Sequence[Example], tokenizer: Tokenizer, template: str) -> None:

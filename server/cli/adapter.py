@@ -165,17 +165,17 @@ def preview(
     ctx: typer.Context,
     dataset: Annotated[str, typer.Argument(help="Examples: a file (JSONL), or NAME@VERSION/PART.")],
     rows: Annotated[int, typer.Option(min=1, help="How many examples.")] = 3,
-    max_length: Annotated[int, typer.Option(min=16, help="Longest example in tokens.")] = 1024,
+    max_length: Annotated[int | None, typer.Option(min=16, help="Longest example in tokens; else 1024.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show examples as the trainer sees them: what is learnt stands between ⟦ and ⟧."""
+    from adapters.training.config import MAX_LENGTH
     from adapters.training.preview import preview as previews
     from server.cli.dataset_versions import training_file
 
     session = Session.of(ctx)
-    found = previews(
-        training_file(session, dataset)[0], session.settings().base_model_dir, rows=rows, max_length=max_length
-    )
+    data, base_dir = training_file(session, dataset)[0], session.settings().base_model_dir
+    found = previews(data, base_dir, rows=rows, max_length=max_length or MAX_LENGTH)
     if as_json:
         print_json([asdict(one) for one in found])
         return

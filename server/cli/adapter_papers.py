@@ -1,5 +1,6 @@
 """`repertory adapter export|card|alias`: what is written about versions; works on the data directory alone."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +21,7 @@ def export(
     """Write a version with its model card into one archive, which `adapter import` takes in elsewhere."""
     from server.cli.version_papers import papers_of
 
-    if target.exists():
+    if os.path.lexists(target):
         raise typer.BadParameter(f"{target} exists already; choose another name", param_hint="FILE")
     with papers_of(Session.of(ctx)) as papers:
         version = papers.export(reference, target)

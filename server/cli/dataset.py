@@ -4,6 +4,7 @@ All of it works without a server.
 """
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,14 +38,16 @@ def import_(
     """Take FILE in as the next version of NAME, if it has no fault. The same bytes make no new version."""
     from server.cli.datasets import import_file
 
-    version = import_file(Session.of(ctx), file, name, label, pii or ())
+    version, before = import_file(Session.of(ctx), file, name, label, pii or ())
     if as_json:
         print_json(version.shown())
         return
-    typer.echo(
-        f"Imported {version.reference}, {version.rows} rows. "
-        f"`repertory dataset split {version.reference}` parts it."
-    )
+    told = f"Imported {version.reference}, {version.rows} rows."
+    if before is not None:
+        other = before.label_key != version.label_key
+        relabelled = f" Its label is {version.label_key!r} now, not {before.label_key!r}." if other else ""
+        told = f"These are the bytes of {version.reference}, {version.rows} rows.{relabelled}"
+    typer.echo(f"{told} `repertory dataset split {version.reference}` parts it.")
 
 
 @app.command()
@@ -58,7 +61,7 @@ def check(
         str | None, typer.Option("--label", help="Key of a row that holds its intent or class.")
     ] = None,
     each: Annotated[int, typer.Option(min=1, help="Rows that every label should have.")] = 10,
-    max_tokens: Annotated[int, typer.Option(min=1, help="Longest example in tokens.")] = 512,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="Longest example in tokens; else 1024.")] = None,
     tokens: Annotated[
         bool, typer.Option("--tokens/--no-tokens", help="Count tokens with the base model's own.")
     ] = True,
@@ -69,9 +72,9 @@ def check(
     """Check a data set: every fault with its line, and four measures of quality. Exit code 1 for faults."""
     from server.cli.datasets import Wishes, check_data
 
-    wishes = Wishes(
-        persona=persona, label=label, each=each, max_tokens=max_tokens, tokens=tokens, pii=tuple(pii or ())
-    )
+    wishes = Wishes(persona=persona, label=label, each=each, tokens=tokens, pii=tuple(pii or ()))
+    if max_tokens is not None:
+        wishes = replace(wishes, max_tokens=max_tokens)
     checked = check_data(Session.of(ctx), data, wishes)
     if html is not None:
         from server.cli.datasets import write_page

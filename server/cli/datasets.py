@@ -4,7 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from adapters.datasets.shelf import NewPart
 from adapters.datasets.splitting import Shares, leaks, split
 from adapters.datasets.tokens import TokenCounter
 from adapters.datasets.version import Part
+from adapters.training.config import MAX_LENGTH
 from core.errors import InternalError, InvalidRequest
 from retrieval.embedder import Embedder
 from server.cli.adapter_versions import BY
@@ -35,20 +36,24 @@ class Wishes:
     persona: str | None = None
     label: str | None = None
     each: int = 10
-    max_tokens: int = 512
+    max_tokens: int = MAX_LENGTH
     tokens: bool = True
     pii: tuple[str, ...] = ()
 
 
-def import_file(session: Session, file: Path, name: str, label: str, pii: Sequence[str]) -> DatasetVersion:
-    """Take `file` in as the next version of `name`.
+def import_file(
+    session: Session, file: Path, name: str, label: str, pii: Sequence[str]
+) -> tuple[DatasetVersion, DatasetVersion | None]:
+    """Take `file` in as the next version of `name`; return it, and as it was before where it was there already.
 
     Raises:
         DatasetInvalid: it has faults, or personal data that is blocked.
     """
     source = Source(file, name, BY, label, Policy.parse(pii))
     with datasets_of(session) as datasets, Scanner() as scanner:
-        return import_dataset(source, datasets, scanner)
+        before = {one.version: one for one in datasets.list(name)}
+        version = import_dataset(source, datasets, scanner)
+        return version, before.get(version.version)
 
 
 def check_data(session: Session, data: str, wishes: Wishes) -> Checked:
@@ -59,7 +64,7 @@ def check_data(session: Session, data: str, wishes: Wishes) -> Checked:
     """
     settings = session.settings()
     path, label = Path(data), wishes.label or LABEL
-    if not path.is_file():
+    if not os.path.isfile(path):  # noqa: PTH113  # of a name that no disk takes, Path raises
         with datasets_of(session) as datasets:
             reference = Reference.parse(data)
             path, label = datasets.file(reference), wishes.label or datasets.get(reference).label_key
@@ -71,7 +76,7 @@ def check_data(session: Session, data: str, wishes: Wishes) -> Checked:
             persona=persona,
             measuring=TokenCounter(settings.base_model_dir) if wishes.tokens else None,
             most_tokens=wishes.max_tokens,
-            personal=partial(personal_findings, policy=policy, personal=scanner),
+            personal=partial(personal_findings, policy=policy, personal=scanner, label_key=label),
         )
         return check.run(path, Path(data).name)
 
@@ -83,11 +88,12 @@ def split_version(
 
     Raises:
         NotFound: there is no such version.
-        InvalidRequest: a part would be empty.
+        InvalidRequest: a part would be empty, or cannot be written to `out`.
     """
     wanted = Shares.parse(shares, seed)
     with datasets_of(session) as datasets:
         version = datasets.get(Reference.parse(which))
+        wanted = replace(wanted, label_key=version.label_key)
         path = datasets.file(Reference(version.name, version.version))
         dataset = read_dataset(path, name=version.reference, label_key=version.label_key)
         made = split(dataset.examples, wanted)
@@ -104,10 +110,19 @@ def split_version(
         version = datasets.add_split(version, wanted.identity, parts, wanted.shown())
         kept = [part for part in version.parts if part.split == wanted.identity]
         if out is not None:
-            out.mkdir(parents=True, exist_ok=True)
-            for part in kept:
-                shutil.copyfile(datasets.part_file(part), out / f"{part.name}.jsonl")
+            _write_parts([(datasets.part_file(part), out / f"{part.name}.jsonl") for part in kept], out)
         return version, kept
+
+
+def _write_parts(copies: Sequence[tuple[Path, Path]], out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for source, target in copies:
+            shutil.copyfile(source, target)
+    except OSError as error:
+        raise InvalidRequest(
+            f"The parts are kept, but cannot be written to {str(out)!r}: {error.strerror}. Name another folder."
+        ) from error
 
 
 def write_page(checked: Checked, path: Path) -> None:

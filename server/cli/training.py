@@ -98,6 +98,7 @@ class _Following:
 
     def __init__(self, settings: "Settings", database: Database) -> None:
         self._settings = settings
+        self._systems: dict[str, str] = {}
         self._jobs = Jobs(database, system_clock)
         self._folders = JobFolders(settings.training_dir)
         files = Files(database, Blobs(settings.blobs_dir), system_clock)
@@ -111,13 +112,15 @@ class _Following:
 
     def job(self, dataset: NamedFile, name: str, choices: Choices) -> Job:
         """Return the unfinished job that asks for the very same, or a new one."""
+        persona = self._resolved(choices.persona)
         (data, called), wish = dataset, choices.wish
         valid, valid_called = choices.valid or (None, None)
+        wish.check()
         self._pipeline.validation.check_rank(wish)
         new = NewJob(
             principal=BY,
-            model=choices.persona or self._settings.base_model,
-            persona=choices.persona,
+            model=persona or self._settings.base_model,
+            persona=persona,
             adapter=name,
             training_file=called,
             validation_file=valid_called,
@@ -128,7 +131,8 @@ class _Following:
         if found is not None:
             return self._jobs.resume(found.id) if found.status is Status.PAUSED else found
         job_id = new_job_id()
-        with self._folders.taking(job_id, data, valid):
+        ours = [path for path in (data, valid) if path and path.is_relative_to(self._settings.datasets_dir)]
+        with self._folders.taking(job_id, data, valid, unchanging=ours):
             return self._jobs.add(new, digest, job_id)
 
     def until_over(self, job: Job) -> Job:
@@ -159,8 +163,21 @@ class _Following:
             except RepertoryError as error:  # a passing failure: the job waits, and this thread must not end
                 over.wait(error.retry_after or _POLL_SECONDS)
 
+    def _resolved(self, persona: str | None) -> str | None:
+        """Return the id of the persona that is named by its id or its file."""
+        if persona is None:
+            return None
+        found = read_persona(self._settings, persona)
+        self._systems[found.id] = system_prompt_of(found)
+        return found.id
+
     def _system_of(self, persona: str) -> str | None:
-        return system_prompt_of(read_persona(self._settings, persona))
+        if persona not in self._systems:  # of a job that another command began
+            try:
+                self._resolved(persona)
+            except InvalidRequest:
+                return None
+        return self._systems[persona]
 
 
 class _Shown:

@@ -35,13 +35,13 @@ class PreferenceHyperparameters(Hyperparameters):
 class Supervised(_Body):
     """Learn from answers."""
 
-    hyperparameters: Hyperparameters = Field(default_factory=Hyperparameters)
+    hyperparameters: Hyperparameters | None = None
 
 
 class Preference(_Body):
     """Learn from pairs of answers."""
 
-    hyperparameters: PreferenceHyperparameters = Field(default_factory=PreferenceHyperparameters)
+    hyperparameters: PreferenceHyperparameters | None = None
 
 
 class MethodBody(_Body):
@@ -96,11 +96,15 @@ class JobBody(_Body):
         return self
 
     def wish(self, seed: int) -> Wish:
-        """Return what is wished for; `seed` where the body says none."""
+        """Return what is wished for; `seed` where the body says none.
+
+        Raises:
+            InvalidRequest: a number is out of the bounds of a training.
+        """
         method = Method(self.method.type) if self.method else Method.SUPERVISED
         chosen = self.chosen()
         beta = chosen.beta if isinstance(chosen, PreferenceHyperparameters) else "auto"
-        return Wish(
+        wish = Wish(
             method=method,
             epochs=_said(chosen.n_epochs),
             rate_factor=_said(chosen.learning_rate_multiplier),
@@ -108,13 +112,14 @@ class JobBody(_Body):
             beta=_said(beta),
             seed=seed if self.seed is None else self.seed,
         )
+        wish.check()
+        return wish
 
     def chosen(self) -> Hyperparameters:
         """Return the hyperparameters, wherever they stand."""
         part = (self.method.dpo or self.method.supervised) if self.method else None
-        if part is not None:
-            return part.hyperparameters
-        return self.hyperparameters or Hyperparameters()
+        said = self.hyperparameters if part is None else part.hyperparameters
+        return said or Hyperparameters()
 
 
 def _said(value: Auto | float) -> float | None:

@@ -86,10 +86,11 @@ class FineTuning:
         if new.validation_file is not None:
             valid = self._file(new.validation_file, new.principal, "validation_file")
         job_id, folders = new_job_id(), self._around.folders
-        paths = [None if file is None else self._files.blobs.path(file.sha256) for file in (data, valid)]
-        assert paths[0] is not None  # noqa: S101  the training file is always there
+        blobs = self._files.blobs
+        examples, measured = blobs.path(data.sha256), None if valid is None else blobs.path(valid.sha256)
+        uploads = [examples] if measured is None else [examples, measured]
         digest = new.digest(data.sha256, valid.sha256 if valid else "", job_id)
-        with folders.taking(job_id, paths[0], paths[1]):
+        with folders.taking(job_id, examples, measured, unchanging=uploads):
             job = self.jobs.add(new, digest, job_id)
         anyio.from_thread.run_sync(self.wake)
         return job

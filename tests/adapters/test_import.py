@@ -61,6 +61,11 @@ CONFIGS: list[tuple[str, dict[str, object]]] = [
     ("rank_invalid", {"rank_pattern": {"q_proj": -1}}),
     ("alpha_invalid", {"lora_alpha": float("nan")}),
     ("alpha_invalid", {"lora_alpha": None}),
+    ("alpha_invalid", {"lora_alpha": 10**400}),
+    ("alpha_invalid", {"lora_alpha": float("inf")}),
+    ("targets_missing", {"target_modules": None}),
+    ("targets_missing", {"target_modules": []}),
+    ("targets_missing", {"target_modules": {"q_proj": True}}),
     ("alpha_invalid", {"alpha_pattern": {"q_proj": "8"}}),
     ("pattern_unsafe", {"rank_pattern": {"(a+)+$": 4}}),
     ("pattern_unsafe", {"alpha_pattern": {"(a|a)*": 4}}),
@@ -126,6 +131,7 @@ WEIGHTS: list[tuple[str, Callable[[Tensors], None]]] = [
     ("bias", _put(f"{Q}.bias", np.ones(HIDDEN, np.float32))),
     ("tensor_unknown", _put("base_model.model.score.weight", np.ones((2, HIDDEN), np.float32))),
     ("tensor_unknown", _renamed("base_model.model.", "")),
+    ("tensor_unknown", _renamed(".weight", ".default.weight")),
     ("shape_mismatch", _put(A, np.ones((RANK, HIDDEN + 1), np.float32))),
     ("shape_mismatch", _put(B, np.ones((HIDDEN * 2, RANK), np.float32))),
     ("shape_mismatch", _put(A, np.ones(RANK * HIDDEN, np.float32))),
@@ -206,6 +212,20 @@ def _text(file: str, text: str) -> Callable[[Path], None]:
     return write
 
 
+def _encoded(encoding: str) -> Callable[[Path], None]:
+    def write(folder: Path) -> None:
+        config = folder / "adapter_config.json"
+        config.write_bytes(config.read_text().encode(encoding))
+
+    return write
+
+
+def _targetless(folder: Path) -> None:
+    config = adapter_config()
+    del config["target_modules"]
+    write_json(folder / "adapter_config.json", config)
+
+
 def _overlap(folder: Path) -> None:
     entry = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
     header = json.dumps({A: entry, B: entry}).encode()
@@ -235,6 +255,9 @@ FOLDERS: list[tuple[str, Callable[[Path], None]]] = [
     ("config_unreadable", _text("adapter_config.json", "{")),
     ("config_unreadable", _text("adapter_config.json", "[]")),
     ("config_unreadable", _text("adapter_config.json", "[" * 100_000)),
+    ("config_unreadable", _encoded("utf-16")),
+    ("config_unreadable", _encoded("utf-8-sig")),
+    ("targets_missing", _targetless),
     ("file_too_large", lambda folder: os.truncate(folder / "adapter_model.safetensors", 1_000_001)),
     ("file_too_large", _text("adapter_config.json", " " * 4_000_001)),
     ("not_a_file", _fifo),
@@ -243,6 +266,9 @@ FOLDERS: list[tuple[str, Callable[[Path], None]]] = [
     ("added_tokens", _tokens),
     ("added_tokens", _tokenizer),
     ("vocabulary_unreadable", _text("tokenizer.json", "{{")),
+    ("vocabulary_unreadable", _text("tokenizer.json", "[" * 100_000)),
+    ("vocabulary_unreadable", _text("added_tokens.json", '{"a":' * 100_000)),
+    ("vocabulary_unreadable", _text("added_tokens.json", '{"<new>": 1e999}')),
     ("weights_damaged", _truncated),
     ("weights_damaged", _trailing),
     ("weights_damaged", lambda folder: _write(folder, b"\x01")),

@@ -45,6 +45,28 @@ def test_a_version_goes_out_and_comes_in_again_as_the_same_one(
     assert papers.card("mentor", 1)["intended_use"] == "coaching"
 
 
+def test_whatever_lies_beside_an_archive_is_left_alone(papers: Papers, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "coach.tar.tmp").write_text("mine")
+    papers.export("coach@1", folder / "coach.tar")
+    assert {path.name for path in folder.iterdir()} == {"coach.tar", "coach.tar.tmp"}
+    assert (folder / "coach.tar.tmp").read_text() == "mine"
+
+
+@pytest.mark.parametrize("target", ["nowhere/coach.tar", "file/coach.tar", "folder", "x" * 300])
+def test_where_no_archive_can_be_written_is_told_and_nothing_is_left(
+    papers: Papers, tmp_path: Path, target: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("mine")
+    before = {path.name for path in tmp_path.iterdir()}
+    with pytest.raises(InvalidRequest, match="cannot be written: ") as refusal:
+        papers.export("coach@1", tmp_path / target)
+    assert refusal.value.code == "archive_not_written"
+    assert {path.name for path in tmp_path.iterdir()} == before
+
+
 def test_an_archive_for_another_base_is_refused(papers: Papers, tmp_path: Path) -> None:
     archive = tmp_path / "coach.tar"
     papers.export("coach@1", archive)
@@ -181,6 +203,17 @@ def test_a_card_tells_what_people_said_and_what_the_record_knows(papers: Papers,
         papers.tell("coach", 1, {"review_on": "soon"}, by="ann")
     with pytest.raises(InvalidRequest):
         papers.tell("coach", 1, {"author": "me"}, by="ann")
+
+
+@pytest.mark.parametrize("digits", [10, 20, 5_000])
+def test_a_number_that_no_database_has_is_no_version(papers: Papers, registry: Registry, digits: int) -> None:
+    with pytest.raises(NotFound) as missing:
+        papers.find("coach@" + "9" * digits)
+    assert missing.value.code == "adapter_version_not_found"
+    assert len(missing.value.message) < 300
+    for find in (registry.get, lambda name, number: papers.alias(name, "gold", number, by="ann")):
+        with pytest.raises(NotFound):
+            find("coach", 10 ** min(digits, 4_000))
 
 
 def test_aliases_stand_for_versions_and_some_follow_the_states(papers: Papers, registry: Registry) -> None:

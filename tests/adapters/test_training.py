@@ -1,6 +1,7 @@
 """Training for real: a two-layer model, the true trainer in processes of its own, and a version at the end."""
 
 import json
+import math
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -117,6 +118,26 @@ def test_what_nobody_chose_hangs_on_the_size_of_base_and_data() -> None:
     assert (large.rank, large.alpha, large.learning_rate, large.epochs, large.batch_size) == (8, 16, 4e-5, 20, 1)
     assert 2e-4 < usual_rate(360_000_000) < 1e-3
     assert [usual_epochs(count) for count in (1, 10, 33, 34, 9_000)] == [25, 10, 3, 3, 2]
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        Wish(seed=-1),
+        Wish(seed=2**32),
+        Wish(epochs=math.nan),
+        Wish(epochs=1e9),
+        Wish(learning_rate=0.0),
+        Wish(learning_rate=math.nan),
+        Wish(rate_factor=math.inf),
+        Wish(beta=0.0),
+    ],
+)
+def test_a_number_that_nothing_can_be_trained_with_is_refused_by_its_name(wish: Wish) -> None:
+    with pytest.raises(InvalidRequest, match=r"cannot be trained with\. Take a") as refusal:
+        wish.check()
+    assert getattr(wish, str(refusal.value.param)) != getattr(Wish(), str(refusal.value.param))
+    Wish(seed=2**32 - 1, epochs=0.01, learning_rate=1e-6, rate_factor=0.1, beta=0.01).check()
 
 
 def write_data(path: Path, answers: str, count: int = 12) -> Path:

@@ -64,6 +64,19 @@ def test_a_version_is_exported_and_taken_in_under_another_name(run: Run, folder:
     assert run("adapter", "import", str(folder)).code == 2
 
 
+@pytest.mark.parametrize("number", ["9" * 20, "-1"])
+def test_a_number_that_no_version_has_is_one_sentence(run: Run, folder: Path, tmp_path: Path, number: str) -> None:
+    run("adapter", "import", str(folder), "--name", "coach")
+    for command in (
+        ("show", "coach", "--", number),
+        ("export", f"coach@{number}", str(tmp_path / "coach.tar")),
+        ("alias", "coach", "gold", "--", number.lstrip("-") + "0"),
+    ):
+        outcome = run("adapter", *command)
+        assert (outcome.code, outcome.err.count("\n")) == (1, 1)
+        assert "adapter_version_not_found" in outcome.err
+
+
 def test_a_card_is_shown_with_what_was_said_of_it(run: Run, folder: Path) -> None:
     run("adapter", "import", str(folder), "--name", "coach")
     shown = run("adapter", "card", "coach@1", "--intended-use", "for coaches", "--review-on", "2027-01-31")

@@ -50,6 +50,22 @@ def test_a_file_is_imported_shown_split_and_handed_to_a_training(run: Run, talks
     assert "Rank 64 is over the 16" in again.err  # the parts were found; it ends at the next check
 
 
+def test_the_same_bytes_with_another_label_are_told_and_split_by_it(run: Run, talks: Path) -> None:
+    run("dataset", "import", str(talks), "--name", "talks")
+    first = json.loads(run("dataset", "split", "talks", "--json").out)["parts"]
+    again = run("dataset", "import", str(talks), "--name", "talks", "--label", "intent")
+    assert again.out == (
+        "These are the bytes of talks@1, 60 rows. Its label is 'intent' now, not 'label'. "
+        "`repertory dataset split talks@1` parts it.\n"
+    )
+    second = json.loads(run("dataset", "split", "talks", "--json").out)["parts"]
+    assert {part["split"] for part in first}.isdisjoint(part["split"] for part in second)
+    checked = json.loads(run("dataset", "check", "talks", "--no-tokens", "--json").out)
+    assert checked["labels"] == dict.fromkeys(VERBS, 10)
+    third = run("dataset", "import", str(talks), "--name", "talks", "--label", "intent")
+    assert third.out.startswith("These are the bytes of talks@1, 60 rows. `repertory")
+
+
 def test_a_check_tells_findings_with_their_mend_and_the_four_dimensions(run: Run, tmp_path: Path) -> None:
     path = write(tmp_path, talk(S, U, A), talk(U, {**A, "content": " "}), talk(S, U, A, U, A))
     outcome = run("dataset", "check", str(path), "--no-tokens")
@@ -90,6 +106,19 @@ def test_personal_data_stops_an_import_until_it_is_masked(run: Run, tmp_path: Pa
     masked = run("dataset", "import", str(path), "--name", "talks", "--pii", "mask", "--json")
     assert json.loads(masked.out)["personal_data"]["email"] == {"found": 1, "decision": "mask"}
     assert run("dataset", "check", "talks@1", "--no-tokens").code == 0
+
+
+def test_parts_that_cannot_be_written_and_names_that_no_disk_takes_are_told_in_one_sentence(
+    run: Run, talks: Path, tmp_path: Path
+) -> None:
+    assert run("dataset", "import", str(talks), "--name", "talks").code == 0
+    outcome = run("dataset", "split", "talks", "--out", str(talks / "parts"))
+    assert (outcome.code, outcome.err.count("\n")) == (1, 1)
+    assert "cannot be written" in outcome.err
+    for command in (("dataset", "check"), ("adapter", "preview")):
+        outcome = run(*command, "x" * 300)
+        assert (outcome.code, outcome.err.count("\n")) == (1, 1)
+        assert "dataset_name_invalid" in outcome.err
 
 
 def test_what_names_no_data_set_is_one_sentence(run: Run) -> None:

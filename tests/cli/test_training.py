@@ -90,6 +90,45 @@ def test_a_fault_in_the_data_ends_a_command_with_its_line(run: Run, tmp_path: Pa
     assert "(invalid_training_file)" in outcome.err
 
 
+def test_a_persona_that_is_not_there_is_told_before_there_is_a_job(run: Run, tmp_path: Path) -> None:
+    data = write(tmp_path, talk(S, U, A), name="train.jsonl")
+    outcome = run("adapter", "train", str(data), "--name", "coach", "--persona", "suport-agent")
+    assert (outcome.code, "There is no persona 'suport-agent'" in outcome.err) == (1, True)
+    assert run("adapter", "jobs", "--json").out == "[]\n"
+
+
+def test_a_persona_may_be_named_by_its_file_and_gives_the_version_its_name(run: Run, tmp_path: Path) -> None:
+    persona = tmp_path / "kind.yaml"
+    persona.write_text("id: kind-one\nname: Kind\ninstructions: Be kind.\n")
+    data = write(tmp_path, talk(S, U, A), name="train.jsonl")
+    outcome = run("adapter", "train", str(data), "--name", "kind-one", "--persona", str(persona), "--rank", "4")
+    assert outcome.code == 0, outcome.err
+    (job,) = json.loads(run("adapter", "jobs", "--json").out)
+    assert (job["model"], job["status"]) == ("kind-one", "succeeded")
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--seed", "-1"),
+        ("--seed", str(2**32)),
+        ("--learning-rate", "0"),
+        ("--beta", "0"),
+        ("--beta", "inf"),
+        ("--epochs", "inf"),
+    ],
+)
+def test_numbers_that_nothing_can_be_trained_with_are_refused_before_there_is_a_job(
+    run: Run, tmp_path: Path, option: str, value: str
+) -> None:
+    data = write(tmp_path, talk(S, U, A), name="train.jsonl")
+    outcome = run("adapter", "train", str(data), "--name", "coach", option, value)
+    assert outcome.code == 1
+    assert f"The {option.strip('-').replace('-', ' ')} " in outcome.err
+    assert "cannot be trained with. Take a" in outcome.err
+    assert run("adapter", "jobs", "--json").out == "[]\n"
+
+
 def test_a_preview_shows_which_tokens_are_learnt(run: Run, tmp_path: Path) -> None:
     data = write(tmp_path, talk(S, U, A), name="train.jsonl")
     outcome = run("adapter", "preview", str(data))

@@ -8,6 +8,7 @@ or done twice changes them, and every later loss. The seed changes the weights a
 
 import hashlib
 import json
+import math
 import os
 import sys
 import time
@@ -35,6 +36,9 @@ _WAITS = "FAKE_TRAINER_WAITS_FOR"
 """A file without which it does not go beyond its sixth step."""
 _DIES_AT = "FAKE_TRAINER_DIES_AT"
 """Step at which it ends without a word, once for a folder."""
+
+_DIVERGES_AT = "FAKE_TRAINER_DIVERGES_AT"
+"""Step from which the loss is no number; it goes on, as the real one does."""
 
 
 def main() -> int:
@@ -72,6 +76,7 @@ def _train(prepared: Prepared, reporter: Reporter, save_every: int, engine: str)
             time.sleep(0.05)
         _die_once(out, step)
         digest, loss = _next(str(state["chain"]), step, prepared.train.sha256)
+        loss = math.nan if step >= int(os.environ.get(_DIVERGES_AT, STEPS + 1)) else loss
         state = {"step": step, "chain": digest, "losses": [*state["losses"], [step, loss]]}
         reporter.tell(Step(step, STEPS, loss, 1e-3, float(STEPS - step), None, 1 - loss))
         if prepared.valid is not None and step in VALIDATED:

@@ -42,7 +42,7 @@ class JobHouse:
         self.files = Files(self.database, Blobs(base / "blobs"), lambda: _NOW)
         self.jobs = Jobs(self.database, lambda: _NOW)
         self.folders = JobFolders(base / "training")
-        around = Surroundings(
+        self.around = Surroundings(
             folders=self.folders,
             base_dir=lambda: base / "base",
             base=lambda: BaseModel.load(base / "base"),
@@ -53,7 +53,7 @@ class JobHouse:
             save_every=3,
             program=(sys.executable, "-m", "tests.fakes.trainer"),
         )
-        self.worker = Worker(Pipeline(self.jobs, around), Lease(self.database, lambda: _NOW))
+        self.worker = Worker(Pipeline(self.jobs, self.around), Lease(self.database, lambda: _NOW))
 
     def create(self) -> Job:
         """Take the job in."""

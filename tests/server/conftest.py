@@ -90,7 +90,7 @@ class FixedReleases:
         return Answering(self.resolve(adapter))
 
     async def pinned(self, adapter: str, version: int) -> str:
-        if version > int(self.versions[adapter].partition("@")[2]):
+        if version > int(self.versions.get(adapter, "@0").partition("@")[2]):
             raise NotFound(f"There is no adapter version '{adapter}@{version}'.", code="adapter_version_not_found")
         return f"{adapter}@{version}"
 

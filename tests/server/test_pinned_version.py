@@ -31,6 +31,17 @@ async def test_an_evaluator_pins_a_version_and_the_answer_says_so(gateway: Gatew
     assert [asked["model"] for asked in gateway.engine.requests] == ["tuned@2", "tuned@3"]
 
 
+async def test_what_was_trained_for_a_persona_without_an_adapter_answers_by_its_name(gateway: Gateway) -> None:
+    gateway.releases.versions["plain"] = "plain@1"
+    gateway.engine.models.add("plain@1")
+    key = gateway.secret("evaluator", Scope.CHAT, Scope.ADAPTERS)
+    await gateway.ask("plain@1", "Hello", key=key)
+    await gateway.ask("plain", "Hello", key=key)
+    asked, released = gateway.engine.requests
+    assert (asked["model"], released["model"]) == ("plain@1", "base")
+    assert asked["messages"][0]["content"].startswith("You are plain.")
+
+
 async def test_an_evaluator_asks_for_the_prompt_alone(gateway: Gateway) -> None:
     key = gateway.secret("evaluator", Scope.CHAT, Scope.ADAPTERS)
     answer = await _ask(gateway, "tuned", "base", key)
@@ -39,6 +50,15 @@ async def test_an_evaluator_asks_for_the_prompt_alone(gateway: Gateway) -> None:
     (first, second) = gateway.engine.requests
     assert (first["model"], second["model"]) == ("base", "base")
     assert first["messages"][0]["content"].startswith("You are tuned.")
+
+
+@pytest.mark.parametrize("digits", [20, 100])
+async def test_a_model_with_a_number_that_no_version_has_is_not_found(gateway: Gateway, digits: int) -> None:
+    key = gateway.secret("evaluator", Scope.CHAT, Scope.ADAPTERS)
+    for name in ("tuned", "nobody"):
+        with pytest.raises(openai.NotFoundError) as missing:
+            await gateway.ask(f"{name}@{'9' * digits}", "Hello", key=key)
+        assert missing.value.code == "model_not_found"
 
 
 @pytest.mark.parametrize("key", ["none", "chat"])

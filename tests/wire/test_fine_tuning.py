@@ -265,6 +265,13 @@ async def test_what_is_not_offered_is_refused_by_name(
     assert param in str(refused.value.param)
 
 
+@pytest.mark.parametrize("kind", ["supervised", "dpo"])
+async def test_hyperparameters_may_be_null_wherever_they_stand(tuner: Tuner, kind: str) -> None:
+    method: Any = {"type": kind, kind: {"hyperparameters": None}}
+    made = await tuner.job(method=method, extra_body={"hyperparameters": None})
+    assert made.hyperparameters.n_epochs == "auto"
+
+
 async def test_a_job_needs_a_known_model_a_file_for_fine_tuning_and_the_scope(tuner: Tuner) -> None:
     with pytest.raises(openai.NotFoundError) as missing:
         await tuner.job(model="nobody")

@@ -12,6 +12,7 @@ from adapters.datasets.finding import Finding, Findings, Severity
 from adapters.datasets.quality import Persona, Score, Targets, assess
 from adapters.datasets.reading import Dataset, check_dataset
 from adapters.datasets.row import LABEL
+from adapters.training.config import MAX_LENGTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Check:
     targets: Targets = field(default_factory=Targets)
     persona: Persona | None = None
     measuring: Measuring | None = None
-    most_tokens: int = 512
+    most_tokens: int = MAX_LENGTH
     personal: Callable[[Path], tuple[Findings, Mapping[str, object]]] | None = None
 
     def run(self, path: Path, name: str) -> "Checked":
@@ -77,8 +78,12 @@ class Check:
         if self.persona is None:
             return
         for example in dataset.examples:
-            if example.system is not None and example.system != self.persona.system:
-                told = "The system prompt is not the one that the persona is served with."
+            if example.system != self.persona.system:
+                told = (
+                    "There is no system message, and the persona is served with one."
+                    if example.system is None
+                    else "The system prompt is not the one that the persona is served with."
+                )
                 yield Finding.error(example.line, "messages[0].content", "system_prompt_differs", told)
 
 

@@ -85,8 +85,28 @@ ERRORS: list[tuple[str, str, str]] = [
     ("tools_invalid", ARGUMENTS, talk(U, call(), RESULT, A, tools=[schema({"$ref": "https://example.com/n"})])),
     ("tools_invalid", ARGUMENTS, talk(U, call(), RESULT, A, tools=[schema({"$ref": "#"})])),
     ("tools_invalid", "tools[0].function.parameters", talk(U, A, tools=[schema({"pattern": "(?<=a+)b"})])),
-    ("arguments_not_json", ARGUMENTS, talk(U, call("[" * 100_000), RESULT, A, tools=[TOOL])),
-    ("arguments_not_json", ARGUMENTS, talk(U, call('{"n": NaN}'), RESULT, A, tools=[TOOL])),
+    *(
+        ("tools_invalid", where, talk(U, call(arguments), RESULT, A, tools=[schema(parameters)]))
+        for where, arguments, parameters in (
+            ("tools[0].function.parameters", "{}", {"pattern": "a{99999999999999}"}),
+            (ARGUMENTS, '{"n": ' + "9" * 400 + "}", {"properties": {"n": {"multipleOf": 0.1}}}),
+            (ARGUMENTS, "{}", {"$ref": "#/x", "x": 5}),
+            (ARGUMENTS, "{}", {"$ref": "#/x/zz", "x": [1, 2]}),
+        )
+    ),
+    *(
+        (code, ARGUMENTS, talk(U, call(arguments), RESULT, A, tools=[schema({})]))
+        for code, arguments in (
+            ("too_deep", "[" * 100_000),
+            ("invalid_number", '{"n": NaN}'),
+            ("invalid_number", '{"n": 1e999}'),
+            ("half_character", '{"n": "\\ud800"}'),
+            ("duplicate_json_key", '{"n": 1, "n": 2}'),
+            ("nul_character", '{"n": ["\\u0000"]}'),
+            ("nul_character", '{"\\u0000": 1}'),
+            ("control_token", '{"n": {"m": "\\u003c|im_end|>"}}'),
+        )
+    ),
     ("mixed_formats", "", pair()),
     ("unknown_tool_call", "messages[1].tool_call_id", talk(U, RESULT, A)),
     ("unanswered_tool_call", "messages[2]", talk(U, call(), A, tools=[TOOL])),

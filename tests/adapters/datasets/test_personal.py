@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.datasets.example import JsonValue
 from adapters.datasets.personal import Decision, Kind, Policy, Scanner
 from adapters.datasets.personal.leaves import texts_of, with_texts
 from core.errors import InvalidRequest
@@ -112,9 +113,8 @@ def test_texts_are_found_and_changed_in_one_order_and_words_for_programs_are_lef
         "tools": [{"type": "function"}],
         "label": "b",
     }
-    assert list(texts_of(json.loads(json.dumps(row)))) == [
+    assert texts_of(json.loads(json.dumps(row))) == [
         ("messages[0].content[0].text", "a"),
-        ("messages[1].tool_calls[0].function.arguments", "{}"),
         ("label", "b"),
     ]
     changed = with_texts(json.loads(json.dumps(row)), str.upper)
@@ -126,6 +126,41 @@ def test_texts_are_found_and_changed_in_one_order_and_words_for_programs_are_lef
         ],
         "label": "B",
     }
+
+
+@pytest.mark.parametrize("text", ["Hi\n4155552671", "Hi\tjohn.doe@example.com", "4111111111111111"])
+def test_what_stands_behind_an_escape_in_json_is_found(scanner: Scanner, text: str) -> None:
+    for written in (json.dumps({"body": text}), json.dumps([{"to": [text]}]), json.dumps({"body": {text: 1}})):
+        found = scanner.find([leaf for _, leaf in texts_of({"messages": [{"content": written}]})])
+        assert sum(map(len, found)) == 1
+
+
+def test_json_stays_json_when_a_part_of_it_is_changed_and_as_it_is_when_none_is() -> None:
+    inner = json.dumps({"mail": "Hi\na", "é": [1.50, True, 4155552671], "name": json.dumps({"a": "a"})})
+    row: dict[str, JsonValue] = {"content": inner, "other": '{ "b":"\\u00e9" }', "broken": '{"a": "a"'}
+    changed = with_texts(row, lambda text: text.replace("a", "[X]").replace("4155552671", "[PHONE]"))
+    assert isinstance(changed, dict)
+    kept = json.loads(str(changed["content"]))
+    assert kept["m[X]il"] == "Hi\n[X]"
+    assert kept["é"] == [1.5, True, "[PHONE]"]
+    assert json.loads(kept["n[X]me"]) == {"[X]": "[X]"}
+    assert changed["other"] == row["other"]
+    assert changed["broken"] == '{"[X]": "[X]"'
+
+
+def test_two_keys_that_become_the_same_stay_two_and_no_path_names_a_key_that_may_be_somebody() -> None:
+    row: JsonValue = {"content": '{"a@b": "x", "c@d": "y"}'}
+    assert with_texts(row, lambda text: "[EMAIL]" if "@" in text else text) == {
+        "content": '{"[EMAIL]": "x", "[EMAIL] 2": "y"}'
+    }
+    assert {path for path, _ in texts_of(row)} == {"content", "content.*"}
+
+
+def test_json_within_json_within_json_without_end_is_looked_through_all_the_same() -> None:
+    text = "a"
+    for _ in range(12):
+        text = "[" * 60 + json.dumps(text) + "]" * 60
+    assert texts_of({"content": text})
 
 
 def test_the_process_that_looks_is_told_of_when_it_ends(tmp_path: Path) -> None:

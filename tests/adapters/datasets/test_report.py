@@ -13,8 +13,9 @@ from adapters.datasets.quality import Persona
 from adapters.datasets.report import Check, page
 from adapters.datasets.report.checking import Length
 from adapters.datasets.tokens import TokenCounter
+from adapters.training.config import TrainingConfig
 from core.errors import InvalidRequest
-from tests.adapters.datasets.rows import A, S, U, asked, talk, write
+from tests.adapters.datasets.rows import A, S, U, asked, pair, talk, write
 
 SCRIPT = "<script>alert(1)</script>"
 
@@ -57,6 +58,29 @@ def test_tokens_are_those_that_training_sees(base_dir: Path, tmp_path: Path) -> 
     (length,) = Check(measuring=TokenCounter(base_dir)).run(path, "mine").lengths
     assert length.learnt == len("Hello.") + 1  # its tokens are bytes, and the end of the turn is learnt
     assert length.total > length.learnt + len("user\nHi") + len("assistant\n")
+
+
+@pytest.mark.parametrize(("preferred", "avoided"), [("b", "a" * 300), ("a" * 300, "b")])
+def test_a_pair_is_as_long_as_the_longer_of_its_sides(
+    base_dir: Path, tmp_path: Path, preferred: str, avoided: str
+) -> None:
+    path = write(tmp_path, pair([{**A, "content": preferred}], [{**A, "content": avoided}]))
+    checked = Check(measuring=TokenCounter(base_dir), most_tokens=200).run(path, "mine")
+    assert [(fault.line, fault.code) for fault in checked.dataset.faults] == [(1, "over_token_limit")]
+    assert checked.lengths[0].learnt == 301
+
+
+def test_an_example_may_be_as_long_in_a_check_as_in_a_training(base_dir: Path, tmp_path: Path) -> None:
+    path = write(tmp_path, asked("a" * 700))
+    assert Check(measuring=TokenCounter(base_dir)).run(path, "mine").sound
+    assert Check().most_tokens == TrainingConfig().max_length
+
+
+@pytest.mark.parametrize("row", [talk(U, A), pair(None, None, U)])
+def test_a_row_without_the_personas_system_prompt_is_a_fault(tmp_path: Path, row: str) -> None:
+    (fault,) = Check(persona=Persona("Be kind.", ())).run(write(tmp_path, row), "mine").dataset.faults
+    assert (fault.line, fault.code) == (1, "system_prompt_differs")
+    assert "no system message" in fault.message
 
 
 def test_a_system_prompt_that_is_not_the_personas_is_a_fault(tmp_path: Path) -> None:

@@ -54,6 +54,26 @@ def made_of(examples: list[Example], shares: Shares) -> Split | None:
         return None
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("How do I learn C++?", "How do I learn C?"),
+        ("C# or F#?", "C or F?"),
+        ("🎉", "😢"),
+        ("कि", "की"),
+        ("5 $", "5 €"),
+    ],
+)
+def test_questions_that_differ_in_a_sign_that_means_something_are_two(one: str, other: str) -> None:
+    assert normal_form(one) != normal_form(other)
+
+
+def test_questions_that_differ_in_case_space_punctuation_and_numbers_are_one() -> None:
+    assert (
+        normal_form("Where is  my order_12?!") == normal_form("where is my “order” 7 …") == "where is my order 0"
+    )
+
+
 @settings(max_examples=40)
 @given(sets(), st.integers(0, 5))
 def test_every_row_is_in_one_part_and_no_group_in_two(examples: list[Example], seed: int) -> None:

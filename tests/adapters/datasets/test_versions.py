@@ -107,6 +107,33 @@ def test_a_mask_that_breaks_the_arguments_of_a_call_is_refused(shelf: Datasets, 
     assert shelf.list() == []
 
 
+def test_groups_that_are_masked_stay_apart_and_labels_and_reviewers_are_left_alone(
+    shelf: Datasets, tmp_path: Path
+) -> None:
+    about: list[dict[str, object]] = [
+        {"group": MAIL, "label": MAIL, "reviewer": MAIL},
+        {"group": f"{MAIL}.de"},
+        {"metadata": {"group": f" {MAIL}", "reviewer": MAIL}},
+        {"group": "order 7"},
+    ]
+    rows = [
+        json.dumps({**json.loads(asked(f"Where is number {place}?")), **more}) for place, more in enumerate(about)
+    ]
+    taken(shelf, write(tmp_path, *rows), "mask")
+    kept = [json.loads(row) for row in shelf.file(Reference("talks")).read_text().splitlines()]
+    groups = [row.get("group") or row["metadata"]["group"] for row in kept]
+    assert groups == ["[GROUP 1]", "[GROUP 2]", "[GROUP 1]", "order 7"]
+    assert (kept[0]["label"], kept[0]["reviewer"], kept[2]["metadata"]["reviewer"]) == (MAIL, MAIL, MAIL)
+
+
+def test_the_address_of_a_reviewer_stops_no_import_but_that_of_a_group_does(
+    shelf: Datasets, tmp_path: Path
+) -> None:
+    assert taken(shelf, write(tmp_path, asked("Where?", reviewer=MAIL, label=MAIL))).version == 1
+    with pytest.raises(DatasetInvalid, match="personal data"):
+        taken(shelf, write(tmp_path, asked("Where?", group=MAIL)))
+
+
 def test_what_is_kept_has_plain_lines_whatever_the_file_had(shelf: Datasets, tmp_path: Path) -> None:
     path = tmp_path / "windows.jsonl"
     path.write_bytes(b"\xef\xbb\xbf" + f"{talk(S, U, A)}\r\n\r\n{talk(U, A)}".encode())
@@ -140,6 +167,19 @@ def test_the_parts_of_the_newest_split_are_handed_out_by_name(shelf: Datasets, t
     with pytest.raises(NotFound) as missing:
         shelf.file(Reference("talks", 1, "dev"))
     assert missing.value.code == "dataset_part_not_found"
+
+
+def test_a_split_that_is_asked_for_again_is_what_names_mean_even_where_the_clock_stands_still(
+    database: Database, tmp_path: Path
+) -> None:
+    shelf = Datasets(database, tmp_path / "datasets", lambda: 1000.0)
+    version = taken(shelf, write(tmp_path, talk(S, U, A), talk(U, A)))
+    first, second = [NewPart("train", [b"first"], 1)], [NewPart("train", [b"second"], 1)]
+    for split, parts in (("one", first), ("two", second), ("one", first), ("two", second), ("one", first)):
+        made = shelf.add_split(version, split, parts, {})
+        assert made.parts[0].split == split
+        assert shelf.file(Reference("talks", 1, "train")).read_bytes() == parts[0].rows[0] + b"\n"
+    assert len(made.parts) == 2
 
 
 @pytest.mark.parametrize(

@@ -38,3 +38,19 @@ def test_what_was_taken_in_and_never_written_down_is_swept_the_next_time(tmp_pat
         raise RuntimeError("the database is away")
     folders.sweep(set)
     assert list(folders.root.iterdir()) == []
+
+
+def test_a_file_of_somebodys_is_copied_through_its_link_and_a_file_that_never_changes_is_linked(
+    tmp_path: Path, data: Path
+) -> None:
+    folders, link = JobFolders(tmp_path / "training"), tmp_path / "link.jsonl"
+    link.symlink_to(data.name)
+    with folders.taking("ftjob-1", link, data, unchanging=[data]):
+        pass
+    own, held_out = folders.files("ftjob-1")
+    assert held_out is not None
+    before = own.read_bytes()
+    with data.open("ab") as file:
+        file.write(b"more")
+    assert (own.is_symlink(), own.read_bytes()) == (False, before)
+    assert held_out.samefile(data)
