@@ -75,7 +75,9 @@ class Conduct:
     def load(self) -> None:
         """Take up what is under way; call it once, before the engine is. Blocking."""
         for rollout in self.rollouts.list(live=True):
-            self._releases.show(LiveRollout(rollout, self.observations.course(rollout)))
+            live = LiveRollout(rollout, self.observations.course(rollout))
+            self._releases.show(live)
+            self.watch.judge(live)  # a kill may have come between its end in memory and the writing
         now = self._clock()
         for one in self._answered(now - IDLE_SECONDS):
             self._releases.recall(one.conversation, one.version, seconds_ago=max(0.0, now - one.at))
@@ -231,7 +233,6 @@ class Conduct:
     async def _end_all(self) -> None:
         """Write down the ends of rollouts that were cut; one that cannot be written is tried again."""
         while True:
-            await self._end_one.wait()
             self._end_one = anyio.Event()
             while self._ending:
                 live, reason = self._ending[0]
@@ -242,6 +243,7 @@ class Conduct:
                     await anyio.sleep(_AGAIN_SECONDS)
                     continue
                 self._ending.popleft()
+            await self._end_one.wait()
 
 
 def conduct_of(

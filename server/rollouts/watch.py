@@ -12,17 +12,15 @@ import anyio
 from adapters.rollouts.course import Turn
 from adapters.rollouts.observations import Observations
 from adapters.rollouts.plan import Arm
-from adapters.rollouts.tally import Fault
 from core.clock import Clock
 from core.errors import RepertoryError
 from server.releases import AdapterReleases
+from server.rollouts.blame import fault_of
 from server.rollouts.live import LiveRollout
 from server.turn.record import TurnRecord
 
 WRITE_SECONDS = 1.0
 _MOST_WAITING = 20_000
-_CALLERS = frozenset({"context_length_exceeded", "invalid_request", "invalid_value", "permission_denied"})
-"""Errors that are the caller's, whoever answers."""
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +62,7 @@ class RolloutWatch:
         live = self._releases.live(answering.engine_name.partition("@")[0])
         if arm is Arm.PRODUCTION or live is None or live.rollout.id != answering.rollout:
             return
-        fault = _fault(record)
+        fault = fault_of(record)
         if fault is None:
             return
         self.add(
@@ -127,10 +125,3 @@ class RolloutWatch:
             await self.flush()
         except RepertoryError as error:
             logger.warning("Turns of rollouts are kept in memory until they can be written: %s", error.message)
-
-
-def _fault(record: TurnRecord) -> Fault | None:
-    """Return what was wrong with a turn; None where no version is to blame or to praise."""
-    if record.error is not None:
-        return None if record.error in _CALLERS else Fault.ERROR
-    return None if record.seen is None else record.seen.fault(record.finish)

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,13 @@ import openai
 import pytest
 
 from adapters import VersionState
+from adapters.rollouts.course import Turn
+from adapters.rollouts.observations import Observations
+from adapters.rollouts.plan import Arm
+from adapters.rollouts.rollout import Rollout
+from adapters.rollouts.store import Rollouts
+from adapters.rollouts.tally import Fault
+from core.database import Database
 from core.principal import Scope
 from server.engine_port import Who
 from server.rollouts.promoter import Promoter
@@ -143,6 +151,55 @@ async def test_too_many_empty_answers_end_a_rollout_by_itself(world: Trial) -> N
     assert "were empty" in shown["steps"][-1]["reason"]
     assert shown["steps"][-1]["by"] == "rollout"
     assert world.registry.get("coach", 2).state.value == "rolled_back"
+
+
+async def test_the_end_of_a_rollout_that_a_kill_kept_from_the_record_comes_with_the_next_start(
+    tmp_path: Path, engine: FakeEngine
+) -> None:
+    async with trial(tmp_path, engine) as before:
+        rollout = await before.start(stage="100", stops={"turns": 5})
+    with closing(Database(tmp_path / "repertory.db")) as database:
+        lost = [
+            Turn(rollout, f"answer-{number}", Arm.CANARY, f"unit-{number}", "100", Fault.EMPTY, 1.0, 0.0)
+            for number in range(5)
+        ]
+        Observations(database, lambda: 0.0).add(lost)
+    async with trial(tmp_path, engine) as after:
+        after.gateway.secrets.update(before.gateway.secrets)
+        assert (await after.ask("ann"))["adapter"] == "coach@1"
+        shown = await until(after, rollout, "broken_off")
+        assert "were empty" in shown["steps"][-1]["reason"]
+        assert after.registry.get("coach", 2).state is VersionState.ROLLED_BACK
+
+
+async def test_an_end_that_a_defect_keeps_from_the_record_is_written_later(world: Trial) -> None:
+    class FailsOnce(Rollouts):
+        failed = False
+
+        def stop(self, *given: Any, **named: Any) -> Rollout:
+            if not self.failed:
+                self.failed = True
+                raise RuntimeError("a defect")
+            return super().stop(*given, **named)
+
+    rollout = await world.start(stage="100", stops={"turns": 5})
+    world.conduct.rollouts = broken = FailsOnce(world.database, world.registry, lambda: 0.0)
+    world.as_version({"coach@2": Reply(text="")})
+    await asked(world, USERS[:5])
+    await until(world, rollout, "broken_off")
+    assert broken.failed
+
+
+@pytest.mark.parametrize("status", [400, 404, 429, 503])
+async def test_what_no_version_is_to_blame_for_ends_no_rollout(world: Trial, status: int) -> None:
+    rollout = await world.start(stage="50", stops={"turns": 5})
+    world.as_version({"coach@2": Reply(status=status, message="a bad value")})
+    for user in USERS:
+        with suppress(openai.APIStatusError):
+            await world.ask(user)
+    shown = await world.show(rollout)
+    assert (shown["state"], shown["arms"]["canary"]["turns"]) == ("running", 0)
+    assert shown["arms"]["control"]["turns"] > 5
 
 
 async def test_an_outcome_is_counted_once_and_an_unsafe_one_ends_the_rollout(world: Trial) -> None:
