@@ -110,17 +110,17 @@ class AdapterReleases:
         """
         self._check_not_retired(adapter, WHOLE)
         current, now = self.resolve(adapter), time.monotonic()
-        live = self._live.get(adapter)
-        if live is None:
-            answering = Answering(current)
+        live, met = self._live.get(adapter), self._conversations.met(who.conversation, now)
+        answering = Answering(current) if live is None else live.answering(who, current, met)
+        if live is not None and live.waits and met is not None:
+            self._conversations.go_on(who.conversation, met, now)
         else:
-            answering = live.answering(who, current, self._conversations.version(who.conversation, now))
-        self._conversations.note(who.conversation, answering.engine_name, now)
+            self._conversations.note(who.conversation, answering, now)
         return answering
 
     def recall(self, conversation: str, engine_name: str, *, seconds_ago: float) -> None:
         """Note who answered a conversation before this process began; call it in the order of the answers."""
-        self._conversations.note(conversation, engine_name, time.monotonic() - seconds_ago)
+        self._conversations.recall(conversation, engine_name, time.monotonic() - seconds_ago)
 
     def live(self, adapter: str) -> LiveRollout | None:
         """Return the rollout of an adapter that is under way, or None."""

@@ -56,7 +56,9 @@ class RolloutWatch:
     def finished(self, record: TurnRecord) -> None:
         """Take note of a turn that has ended."""
         answering = record.answering
-        if answering is None or answering.rollout is None or answering.unit is None or record.abandoned:
+        if answering is None or answering.rollout is None or record.abandoned:
+            return
+        if answering.unit is None or answering.stage is None:
             return
         arm = Arm(answering.arm or Arm.PRODUCTION)
         live = self._releases.live(answering.engine_name.partition("@")[0])
@@ -72,7 +74,7 @@ class RolloutWatch:
                 response=record.completion,
                 arm=arm,
                 unit=answering.unit,
-                stage=live.rollout.stage,
+                stage=answering.stage,
                 fault=fault,
                 seconds=record.seconds,
                 at=self._clock(),

@@ -87,6 +87,91 @@ async def test_a_conversation_that_production_has_begun_is_ended_by_it(world: Tr
     assert answer.model_dump()["repertory"]["adapter"] == "coach@2"
 
 
+async def in_conversations(world: Trial, question: str = "Hello") -> dict[str, str]:
+    """Ask in one conversation of each user; return what answered."""
+    return {user: await told(world, user, f"of-{user}", question) for user in USERS}
+
+
+async def told(world: Trial, user: str, conversation: str, question: str = "Hello") -> str:
+    named = {"repertory": {"include": True, "conversation": conversation}}
+    answer = await world.gateway.ask("coach", question, user=user, extra_body=named)
+    return str(answer.model_dump()["repertory"]["adapter"])
+
+
+async def units(world: Trial, rollout: str) -> list[int]:
+    arms = (await world.show(rollout))["arms"]
+    return [arms["canary"]["units"], arms["control"]["units"]]
+
+
+async def test_conversations_that_production_has_begun_are_compared_in_neither_arm(world: Trial) -> None:
+    await in_conversations(world)
+    rollout = await world.start(stage="5")
+    await in_conversations(world, "Go on")
+    assert await units(world, rollout) == [0, 0]
+    await world.call("POST", f"/api/rollouts/{rollout}/advance", {"to": "50"})
+    assert set((await in_conversations(world, "And on")).values()) == {"coach@1"}
+    assert await units(world, rollout) == [0, 0]
+    versions = list((await asked(world)).values())
+    assert await units(world, rollout) == [versions.count("coach@2"), versions.count("coach@1")]
+
+
+async def test_conversations_of_the_shadow_go_on_in_neither_arm(world: Trial) -> None:
+    rollout = await world.start(stage="shadow")
+    await in_conversations(world)
+    await world.call("POST", f"/api/rollouts/{rollout}/advance", {"to": "50"})
+    assert set((await in_conversations(world, "Go on")).values()) == {"coach@1"}
+    assert await units(world, rollout) == [0, 0]
+
+
+async def test_after_a_restart_conversations_are_compared_only_if_they_were_before(
+    tmp_path: Path, engine: FakeEngine
+) -> None:
+    async with trial(tmp_path, engine) as before:
+        await in_conversations(before)
+        rollout = await before.start(stage="50", unit="conversation")
+        await in_conversations(before, "Go on")
+        first = {user: await told(before, user, f"new-{user}") for user in USERS[:10]}
+        counts = await units(before, rollout)
+    assert sum(counts) == 10
+    async with trial(tmp_path, engine) as after:
+        after.gateway.secrets.update(before.gateway.secrets)
+        assert set((await in_conversations(after, "And on")).values()) == {"coach@1"}
+        assert {user: await told(after, user, f"new-{user}", "And you?") for user in USERS[:10]} == first
+        assert await units(after, rollout) == counts
+        arms = (await after.show(rollout))["arms"]
+        assert [arms["canary"]["turns"], arms["control"]["turns"]] == [2 * count for count in counts]
+
+
+async def test_a_turn_that_began_in_the_shadow_fills_no_arm_though_it_ends_in_the_canary(world: Trial) -> None:
+    rollout = await world.start(stage="shadow")
+    world.as_version({"coach@1": Reply(text="one two three four five six", pause=0.05)})
+
+    async def ask() -> None:
+        await world.gateway.stream("coach", "Count.", user="ann")
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(ask)
+        with anyio.fail_after(20):
+            while not world.engine.tokens:
+                await anyio.sleep(0.01)
+        await world.call("POST", f"/api/rollouts/{rollout}/advance", {"to": "50"})
+    arms = (await world.show(rollout))["arms"]
+    assert (arms["control"]["turns"], arms["control"]["units"]) == (1, 0)
+
+
+async def test_a_conversation_of_a_pause_goes_on_with_its_version_afterwards(world: Trial) -> None:
+    rollout = await world.start(stage="50")
+    first = await in_conversations(world)
+    assert set(first.values()) == {"coach@1", "coach@2"}
+    await world.call("POST", f"/api/rollouts/{rollout}/pause")
+    assert set((await in_conversations(world, "Meanwhile?")).values()) == {"coach@1"}
+    assert await told(world, "zoe", "begun in the pause") == "coach@1"
+    await world.call("POST", f"/api/rollouts/{rollout}/resume")
+    assert await in_conversations(world, "Again?") == first
+    await world.call("POST", f"/api/rollouts/{rollout}/advance", {"to": "100"})
+    assert await told(world, "zoe", "begun in the pause") == "coach@1"
+
+
 async def test_whoever_asks_is_told_version_arm_and_rollout(world: Trial) -> None:
     before = await world.ask("ann")
     assert (before["adapter"], before["arm"], before["rollout"]) == ("coach@1", None, None)
@@ -283,18 +368,14 @@ async def test_a_rollout_goes_on_after_a_restart_with_the_same_arms_and_counts(
 async def test_a_conversation_that_production_has_begun_is_ended_by_it_though_the_server_restarts(
     tmp_path: Path, engine: FakeEngine
 ) -> None:
-    async def told(world: Trial, conversation: str) -> str:
-        named = {"repertory": {"include": True, "conversation": conversation}}
-        answer = await world.gateway.ask("coach", "Hello", user="ann", extra_body=named)
-        return str(answer.model_dump()["repertory"]["adapter"])
-
     async with trial(tmp_path, engine) as before:
-        assert await told(before, "old") == "coach@1"
+        assert await told(before, "ann", "old") == "coach@1"
         await before.start(stage="100")
-        assert await told(before, "new") == "coach@2"
+        assert await told(before, "ann", "new") == "coach@2"
     async with trial(tmp_path, engine) as after:
         after.gateway.secrets.update(before.gateway.secrets)
-        assert [await told(after, one) for one in ("old", "new", "other")] == ["coach@1", "coach@2", "coach@2"]
+        answers = [await told(after, "ann", one) for one in ("old", "new", "other")]
+        assert answers == ["coach@1", "coach@2", "coach@2"]
 
 
 async def test_a_pinned_version_is_in_no_rollout_and_a_retired_one_is_gone(world: Trial) -> None:
