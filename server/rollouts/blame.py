@@ -1,5 +1,6 @@
 """What speaks against a version that has answered, and what is the caller's fault, or the server's."""
 
+from adapters.rollouts.plan import CANARY
 from adapters.rollouts.tally import Fault
 from core.errors import ErrorKind
 from server.turn.record import TurnRecord
@@ -14,7 +15,14 @@ def may_blame(kind: ErrorKind) -> bool:
 
 
 def fault_of(record: TurnRecord) -> Fault | None:
-    """Return what was wrong with a turn; None where no version is to blame or to praise."""
+    """Return what was wrong with a turn; None where no version is to blame or to praise.
+
+    With everybody in the canary nothing tells an engine in trouble from a version that is.
+    """
+    if record.abandoned:
+        return Fault.ABANDONED
     if record.error_kind is not None:
-        return Fault.ERROR if may_blame(record.error_kind) else None
+        compared = record.answering is not None and record.answering.stage != CANARY[-1]
+        engines = record.error_kind is ErrorKind.UPSTREAM
+        return Fault.ERROR if may_blame(record.error_kind) and (compared or not engines) else None
     return None if record.seen is None else record.seen.fault(record.finish)

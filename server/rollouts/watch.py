@@ -12,6 +12,7 @@ import anyio
 from adapters.rollouts.course import Turn
 from adapters.rollouts.observations import Observations
 from adapters.rollouts.plan import Arm
+from adapters.rollouts.tally import Fault
 from core.clock import Clock
 from core.errors import RepertoryError
 from server.releases import AdapterReleases
@@ -56,7 +57,7 @@ class RolloutWatch:
     def finished(self, record: TurnRecord) -> None:
         """Take note of a turn that has ended."""
         answering = record.answering
-        if answering is None or answering.rollout is None or record.abandoned:
+        if answering is None or answering.rollout is None:
             return
         if answering.unit is None or answering.stage is None:
             return
@@ -65,7 +66,7 @@ class RolloutWatch:
         if arm is Arm.PRODUCTION or live is None or live.rollout.id != answering.rollout:
             return
         fault = fault_of(record)
-        if fault is None:
+        if fault is None or (fault is Fault.ABANDONED and not live.course.tally.outlasts(arm, record.seconds)):
             return
         self.add(
             live,
@@ -80,7 +81,7 @@ class RolloutWatch:
                 at=self._clock(),
             ),
         )
-        if live.shadows:
+        if live.shadows and not record.abandoned:
             self._offer(live, record)
 
     def add(self, live: LiveRollout, turn: Turn) -> None:

@@ -287,6 +287,42 @@ async def test_what_no_version_is_to_blame_for_ends_no_rollout(world: Trial, sta
     assert shown["arms"]["control"]["turns"] > 5
 
 
+async def test_an_engine_in_trouble_ends_no_rollout_where_nothing_is_left_to_compare_with(world: Trial) -> None:
+    rollout = await world.start(stage="50", stops={"turns": 5})
+    await asked(world, USERS[:5])
+    await world.call("POST", f"/api/rollouts/{rollout}/advance", {"to": "100"})
+    for reply in (Reply(status=500), Reply(dies_after=0)):
+        world.as_version({"coach@2": reply})
+        for user in USERS[:10]:
+            with pytest.raises(openai.APIStatusError):
+                await world.ask(user, "Still?")
+    shown = await world.show(rollout)
+    assert (shown["state"], shown["arms"]["canary"]["faults"]["error"]) == ("running", 0)
+
+
+async def test_errors_of_the_new_version_alone_end_a_rollout(world: Trial) -> None:
+    rollout = await world.start(stage="50", stops={"turns": 5})
+    world.as_version({"coach@2": Reply(status=500)})
+    for user in USERS:
+        with suppress(openai.APIStatusError):
+            await world.ask(user)
+    assert "ended with an error" in (await until(world, rollout, "broken_off"))["steps"][-1]["reason"]
+
+
+async def test_answers_that_nobody_waits_for_count_with_the_time_that_they_took(world: Trial) -> None:
+    rollout = await world.start(stage="50")
+    versions = await asked(world)
+    slow = next(user for user, version in versions.items() if version == "coach@2")
+    world.as_version({"coach@2": Reply(text="one two three four five six", pause=0.5)})
+    with anyio.move_on_after(2):
+        await world.gateway.stream("coach", "Count.", user=slow)
+    with anyio.fail_after(20):
+        while not (shown := await world.show(rollout))["arms"]["canary"]["faults"]["abandoned"]:
+            await anyio.sleep(0.02)
+    assert shown["arms"]["canary"]["turns"] == list(versions.values()).count("coach@2")
+    assert shown["arms"]["canary"]["faults"]["abandoned"] == 1
+
+
 async def test_an_outcome_is_counted_once_and_an_unsafe_one_ends_the_rollout(world: Trial) -> None:
     rollout = await world.start(stage="100", metric="outcome")
     answer = await world.ask("ann")
