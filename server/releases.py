@@ -212,6 +212,8 @@ class AdapterReleases:
                     continue
                 previous = await asyncio.to_thread(self._registry.previous, name)
                 reason = await self._restored(driver.answering, current)
+                if reason is not None and await self._left_out(driver, current):
+                    reason = await self._restored(driver.answering, current, told=reason)
                 self._serving[name] = Serving(current, previous, reason)
             for serving in tuple(self._serving.values()):  # only now: what answers comes first into memory
                 if serving.previous is not None:
@@ -342,6 +344,21 @@ class AdapterReleases:
         if told is not None:
             logger.info("Adapter %s is served again.", version.engine_name)
         return None
+
+    async def _left_out(self, driver: EngineDriver, version: AdapterVersion) -> bool:
+        """Leave out the engines that cannot have a version which others have; tell whether there are any."""
+        unfit = dict[EngineAdmin, str]()
+        for admin in driver.answering:
+            try:
+                await self._residence.prepare([admin], version, needed={version.engine_name})
+            except RepertoryError as error:
+                if error.code == ENGINE_UNAVAILABLE:
+                    raise
+                unfit[admin] = error.message
+        if len(unfit) == len(driver.answering):
+            return False
+        driver.leave_out(unfit)
+        return True
 
     def _ready_driver(self, name: str) -> EngineDriver:
         if self._driver is None or not self._driver.ready().ok:
