@@ -251,9 +251,12 @@ class AdapterReleases:
             check_promotion(target, override=override, reason=reason)
             driver = self._ready_driver(name)
             await self._residence.prepare(driver.answering, target, needed=self._needed(name))
-            promoted = await asyncio.to_thread(
-                lambda: self._registry.promote(name, version, by=by, reason=reason, override=override)
-            )
+            promote = partial(self._registry.promote, name, version, by=by, reason=reason, override=override)
+            try:
+                promoted = await asyncio.to_thread(promote)
+            except RepertoryError:
+                await self.let_go(target)
+                raise
             await self._flip(driver, promoted)
             return promoted
 

@@ -44,7 +44,7 @@ class Conversations:
 
     def note(self, conversation: str, answering: Answering, now: float) -> None:
         """Note what answers a conversation; the shadow has no arms of its own."""
-        part = None
+        part: tuple[str, str] | None = None
         if answering.rollout is not None and answering.arm is not None and answering.stage != SHADOW:
             part = answering.rollout, answering.arm
         self._keep(conversation, Met(answering.engine_name, now, part))

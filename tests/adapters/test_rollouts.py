@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from adapters import BaseModel, Registry, TransitionRefused, VersionState
+from adapters.retirement import Retirement
 from adapters.rollouts.assignment import arm_of, drawn
 from adapters.rollouts.course import Course, Outcome, Turn
 from adapters.rollouts.observations import Observations
@@ -355,6 +356,19 @@ def test_while_a_rollout_is_under_way_nothing_else_moves_production(
     with pytest.raises(Conflict):
         approved.rollback("coach", by="ann")
     with pytest.raises(Conflict, match="under way"):
+        started(rollouts)
+
+
+def test_a_version_on_trial_is_not_retired_and_one_with_a_date_not_tried(
+    rollouts: Rollouts, approved: Registry
+) -> None:
+    rollout, end = started(rollouts), Retirement("coach", 2, 4e9, "", "ann", "old", 0.0)
+    with pytest.raises(TransitionRefused, match=f"rollout stop {rollout.id}"):
+        approved.retire(end)
+    rollouts.stop(rollout.id, by="ann", reason="it ends")
+    approved.retire(end)
+    approved.approve("coach", 2, by="bob", reason="again", override=True)
+    with pytest.raises(Conflict, match="is to be retired on"):
         started(rollouts)
 
 

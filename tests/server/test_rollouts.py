@@ -13,6 +13,7 @@ import openai
 import pytest
 
 from adapters import VersionState
+from adapters.retirement import AdapterRetired, Retirement
 from adapters.rollouts.course import Turn
 from adapters.rollouts.observations import Observations
 from adapters.rollouts.plan import Arm
@@ -20,6 +21,7 @@ from adapters.rollouts.rollout import Rollout
 from adapters.rollouts.store import Rollouts
 from adapters.rollouts.tally import Fault
 from core.database import Database
+from core.errors import Unavailable
 from core.principal import Scope
 from server.engine_port import Who
 from server.rollouts.promoter import Promoter
@@ -386,6 +388,77 @@ async def test_a_rollback_while_a_rollout_is_under_way_ends_the_rollout(world: T
     assert back.json()["version"] == 1
     assert (await world.show(rollout))["state"] == "stopped"
     assert (await world.ask("ann"))["adapter"] == "coach@1"
+
+
+async def test_a_rollback_that_meets_the_end_of_a_rollout_takes_back_what_was_promoted(world: Trial) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    class Slow(Rollouts):
+        def advance(self, *given: Any, **named: Any) -> Rollout:
+            begun.set()
+            assert go_on.wait(30)
+            return super().advance(*given, **named)
+
+    rollout, answers = await world.start(stage="100"), list[httpx.Response]()
+    world.conduct.rollouts = Slow(world.database, world.registry, lambda: 0.0)
+
+    async def ask(path: str, body: dict[str, Any]) -> None:
+        answers.append(await world.call("POST", path, body))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(ask, f"/api/rollouts/{rollout}/advance", {"to": "production"})
+        assert await anyio.to_thread.run_sync(begun.wait, 30)
+        group.start_soon(ask, "/api/adapters/coach/rollback", {"reason": "rude"})
+        await until_cut(world)
+        go_on.set()
+    assert [one.status_code for one in answers] == [200, 200]
+    assert world.releases.resolve("coach") == "coach@1"
+    assert world.registry.get("coach", 2).state is VersionState.ROLLED_BACK
+
+
+async def until_cut(world: Trial) -> None:
+    live = world.releases.live("coach")
+    assert live is not None
+    with anyio.fail_after(30):
+        while not live.cut:
+            await anyio.sleep(0.02)
+
+
+async def test_a_stop_waits_for_no_other_change(world: Trial) -> None:
+    rollout = await world.start(stage="100")
+    async with anyio.create_task_group() as group, world.releases.changing():  # as while another one is loaded
+        group.start_soon(world.call, "POST", f"/api/rollouts/{rollout}/stop")
+        await until_cut(world)
+        assert (await world.ask("ann"))["adapter"] == "coach@1"
+    assert (await world.show(rollout))["state"] == "stopped"
+
+
+async def test_a_stop_that_cannot_be_written_takes_effect_and_is_written_later(world: Trial) -> None:
+    class FailsOnce(Rollouts):
+        failed = False
+
+        def stop(self, *given: Any, **named: Any) -> Rollout:
+            if not self.failed:
+                self.failed = True
+                raise Unavailable("The database is busy.")
+            return super().stop(*given, **named)
+
+    rollout = await world.start(stage="100")
+    world.conduct.rollouts = FailsOnce(world.database, world.registry, lambda: 0.0)
+    assert (await world.call("POST", f"/api/rollouts/{rollout}/stop", {"reason": "rude"})).status_code == 503
+    assert (await world.ask("ann"))["adapter"] == "coach@1"
+    last = (await until(world, rollout, "stopped"))["steps"][-1]
+    assert (last["reason"], last["by"]) == ("rude", "key:operator")
+
+
+async def test_what_is_refused_in_the_end_stays_not_in_memory(world: Trial) -> None:
+    for version in (2, 3):
+        world.registry.retire(Retirement("coach", version, 0.0, "", "ann", "old", 0.0))
+    start = await world.call("POST", "/api/rollouts", {"adapter": "coach", "version": 2})
+    assert start.status_code == 410
+    with pytest.raises(AdapterRetired):
+        await world.releases.use("coach", 3, by="ann", reason="now", override=True)
+    assert world.plugin.resident == {"coach@1": True, "coach@2": False, "coach@3": False}
 
 
 async def test_a_rollout_goes_on_after_a_restart_with_the_same_arms_and_counts(
