@@ -80,7 +80,7 @@ def unpack(source: Path, folder: Path, limits: ImportLimits) -> dict[str, Any]:
     try:
         with tarfile.open(source, mode="r:") as archive:
             return _unpacked(archive, folder, limits)
-    except (tarfile.TarError, EOFError, UnicodeError) as error:
+    except (tarfile.TarError, EOFError, ValueError, RecursionError) as error:  # all that `tarfile` lets out
         raise _damaged(f"it is no archive of ours ({error})") from error
 
 

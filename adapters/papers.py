@@ -152,16 +152,11 @@ class Papers:
                 )
             if content_digest(folder, base.fingerprint) != header.get("digest"):
                 raise AdapterRefused("archive_damaged", "The archive does not hold the version that it names.")
+            said = _said_of(header.get("card"))
             version = self._registry.import_folder(folder, chosen, base=base, limits=limits, by=by)
-        self._keep_told(version, header.get("card"), by=by)
-        return version
-
-    def _keep_told(self, version: AdapterVersion, card: object, *, by: str) -> None:
-        if not isinstance(card, dict) or self._told(version.name, version.version) != Told():
-            return
-        said = {name: card[name] for name in asdict(Told()) if isinstance(card.get(name), str) and card[name]}
-        if said:
+        if said and self._told(version.name, version.version) == Told():
             self.tell(version.name, version.version, said, by=by)
+        return version
 
     def _evaluations(self, name: str, version: int) -> list[dict[str, Any]]:
         """Return what the newest evaluation of each eval file has found."""
@@ -177,3 +172,21 @@ class Papers:
         with self._database.read() as connection:
             row = connection.execute(query).scalar_one_or_none()
         return Told(**row) if row else Told()
+
+
+def _said_of(card: object) -> dict[str, str]:
+    """Return what people say on the card of an archive, checked before anything of it is taken in.
+
+    Raises:
+        AdapterRefused: no card may say it.
+    """
+    if not isinstance(card, dict):
+        return {}
+    said = {name: card[name] for name in asdict(Told()) if isinstance(card.get(name), str) and card[name]}
+    try:
+        told_of(said, Told())
+    except InvalidRequest as error:
+        raise AdapterRefused(
+            "archive_damaged", f"The archive's model card cannot be taken in: {error.message} Export it again."
+        ) from error
+    return said

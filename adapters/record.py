@@ -5,7 +5,7 @@ Knows how they are kept, never which move is allowed: that is the table in `adap
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from adapters import tables
@@ -69,6 +69,15 @@ class Record:
         pointer = select(tables.production.c.version).where(tables.production.c.name == name)
         version = connection.execute(pointer).scalar_one_or_none()
         return None if version is None else self.one(connection, name, version)
+
+    def highest(self, connection: Connection, name: str) -> int:
+        """Return the highest number of a version that has ever answered; 0 where none has."""
+        transitions = tables.transitions
+        answered = select(func.max(transitions.c.version)).where(
+            transitions.c.name == name, transitions.c.to_state == VersionState.PRODUCTION.value
+        )
+        highest: int | None = connection.execute(answered).scalar_one()
+        return highest or 0
 
     def previous(self, connection: Connection, name: str) -> AdapterVersion | None:
         """Find, of the versions that have answered and are retired now, the one that was retired last."""

@@ -3,6 +3,7 @@
 Its files stay: the record, the lineage of others and an engine that has it in memory refer to them.
 """
 
+import time
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Row, select
@@ -10,7 +11,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from adapters import tables
 from adapters.version import AdapterVersion
-from core.errors import Gone
+from core.errors import Conflict, Gone
 
 WHOLE = 0
 """Stands for every version of an adapter; versions begin at 1."""
@@ -85,6 +86,25 @@ def check_not_retired(connection: Connection, version: AdapterVersion, now: floa
     for one in retirements(connection, version.name):
         if one.version in (WHOLE, version.version) and one.at <= now:
             raise one.refusal()
+
+
+def check_stays(connection: Connection, version: AdapterVersion, now: float) -> None:
+    """Refuse a version that is to begin to answer users and is retired, or is to be: it would not stop by itself.
+
+    Raises:
+        AdapterRetired: its date, or its adapter's, has passed.
+        Conflict: it has a date.
+    """
+    check_not_retired(connection, version, now)
+    for one in retirements(connection, version.name):
+        if one.version == version.version:
+            on = time.strftime("%Y-%m-%d %H:%M", time.gmtime(one.at))
+            then = f"Use {one.successor!r} instead." if one.successor else "Use another version."
+            raise Conflict(
+                f"{version.engine_name!r} is to be retired on {on} UTC, and would not end by itself; the date can "
+                f"be moved, not lifted. {then}",
+                code="version_to_be_retired",
+            )
 
 
 def _retirement(row: Row[tuple[object, ...]]) -> Retirement:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, select
 from adapters import tables
 from adapters.demands import check_approval, check_promotion, refused, under_way
 from adapters.record import Move, Record, Transition, transition_of
-from adapters.retirement import WHOLE, Retirement, check_not_retired, retire, retirements
+from adapters.retirement import WHOLE, Retirement, check_not_retired, check_stays, retire, retirements
 from adapters.store import AdapterStore
 from adapters.version import TRANSITIONS, AdapterVersion, Road, TransitionRefused, VersionState
 from core.clock import Clock
@@ -66,7 +66,7 @@ class States:
 
         Raises:
             NotFound: there is no such version.
-            TransitionRefused: it is in production, and its adapter goes on.
+            TransitionRefused: it is in production or on trial, and its adapter goes on.
         """
         with self._database.write() as connection:
             if end.version != WHOLE:
@@ -76,6 +76,13 @@ class States:
                         f"{target.engine_name!r} answers users now. Promote another version first, or retire the "
                         "whole adapter.",
                         code="version_in_production",
+                    )
+                rollout = self.record.rollout(connection, end.name)
+                if rollout is not None and target.state in (VersionState.SHADOW, VersionState.CANARY):
+                    raise TransitionRefused(
+                        f"{target.engine_name!r} is on trial. End that first, with `repertory rollout stop "
+                        f"{rollout}`.",
+                        code="version_on_trial",
                     )
             else:
                 self.record.one(connection, end.name, 1)
@@ -91,7 +98,7 @@ class States:
             return [transition_of(row) for row in connection.execute(query)]
 
     def passed(self, gate: str) -> list[AdapterVersion]:
-        """Return of each adapter the newest version that its gate let pass, if it is newer than what answers.
+        """Return of each adapter the newest version that its gate let pass, if it is newer than all that answered.
 
         Args:
             gate: who approves in the gate's name; what a person has approved is that person's to release.
@@ -104,8 +111,7 @@ class States:
             for row in connection.execute(query):
                 version = self.record.version(row)
                 by_gate = self.record.last_by(connection, version) == gate
-                current = self.record.production(connection, version.name)
-                newer = current is None or version.version > current.version
+                newer = version.version > self.record.highest(connection, version.name)
                 if newer and (by_gate or version.state is VersionState.CANDIDATE):
                     newest[version.name] = version
         return list(newest.values())
@@ -182,7 +188,8 @@ class States:
             NotFound: there is no such version.
             PermissionDenied: it needs an override with a reason.
             TransitionRefused: it was rejected.
-            Conflict: a rollout of this adapter is under way.
+            Conflict: a rollout of this adapter is under way, or the version is to be retired.
+            AdapterRetired: it was retired.
         """
         with self._database.write() as connection:
             target = self.record.one(connection, name, version)
@@ -196,7 +203,7 @@ class States:
 
     def put_forward(self, connection: Connection, target: AdapterVersion, move: Move) -> None:
         """Let a version answer whose promotion has been checked, in the caller's transaction."""
-        check_not_retired(connection, target, self._clock())
+        check_stays(connection, target, self._clock())
         current = self.record.production(connection, target.name)
         if current is not None:
             followed = Move(move.by, f"followed by {target.engine_name}")

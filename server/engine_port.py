@@ -142,12 +142,14 @@ class Answering:
         arm: its part in a rollout, or None outside of one.
         rollout: id of that rollout.
         unit: who stays with this arm, masked.
+        stage: that of the rollout when the turn began.
     """
 
     engine_name: str
     arm: str | None = None
     rollout: str | None = None
     unit: str | None = None
+    stage: str | None = None
 
 
 class Releases(Protocol):

@@ -110,17 +110,17 @@ class AdapterReleases:
         """
         self._check_not_retired(adapter, WHOLE)
         current, now = self.resolve(adapter), time.monotonic()
-        live = self._live.get(adapter)
-        if live is None:
-            answering = Answering(current)
+        live, met = self._live.get(adapter), self._conversations.met(who.conversation, now)
+        answering = Answering(current) if live is None else live.answering(who, current, met)
+        if live is not None and live.waits and met is not None:
+            self._conversations.go_on(who.conversation, met, now)
         else:
-            answering = live.answering(who, current, self._conversations.version(who.conversation, now))
-        self._conversations.note(who.conversation, answering.engine_name, now)
+            self._conversations.note(who.conversation, answering, now)
         return answering
 
     def recall(self, conversation: str, engine_name: str, *, seconds_ago: float) -> None:
         """Note who answered a conversation before this process began; call it in the order of the answers."""
-        self._conversations.note(conversation, engine_name, time.monotonic() - seconds_ago)
+        self._conversations.recall(conversation, engine_name, time.monotonic() - seconds_ago)
 
     def live(self, adapter: str) -> LiveRollout | None:
         """Return the rollout of an adapter that is under way, or None."""
@@ -212,6 +212,8 @@ class AdapterReleases:
                     continue
                 previous = await asyncio.to_thread(self._registry.previous, name)
                 reason = await self._restored(driver.answering, current)
+                if reason is not None and await self._left_out(driver, current):
+                    reason = await self._restored(driver.answering, current, told=reason)
                 self._serving[name] = Serving(current, previous, reason)
             for serving in tuple(self._serving.values()):  # only now: what answers comes first into memory
                 if serving.previous is not None:
@@ -249,9 +251,12 @@ class AdapterReleases:
             check_promotion(target, override=override, reason=reason)
             driver = self._ready_driver(name)
             await self._residence.prepare(driver.answering, target, needed=self._needed(name))
-            promoted = await asyncio.to_thread(
-                lambda: self._registry.promote(name, version, by=by, reason=reason, override=override)
-            )
+            promote = partial(self._registry.promote, name, version, by=by, reason=reason, override=override)
+            try:
+                promoted = await asyncio.to_thread(promote)
+            except RepertoryError:
+                await self.let_go(target)
+                raise
             await self._flip(driver, promoted)
             return promoted
 
@@ -342,6 +347,21 @@ class AdapterReleases:
         if told is not None:
             logger.info("Adapter %s is served again.", version.engine_name)
         return None
+
+    async def _left_out(self, driver: EngineDriver, version: AdapterVersion) -> bool:
+        """Leave out the engines that cannot have a version which others have; tell whether there are any."""
+        unfit = dict[EngineAdmin, str]()
+        for admin in driver.answering:
+            try:
+                await self._residence.prepare([admin], version, needed={version.engine_name})
+            except RepertoryError as error:
+                if error.code == ENGINE_UNAVAILABLE:
+                    raise
+                unfit[admin] = error.message
+        if len(unfit) == len(driver.answering):
+            return False
+        driver.leave_out(unfit)
+        return True
 
     def _ready_driver(self, name: str) -> EngineDriver:
         if self._driver is None or not self._driver.ready().ok:

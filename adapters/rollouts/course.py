@@ -36,7 +36,7 @@ class Turn:
     @property
     def exposes(self) -> bool:
         """Whether whoever was answered is compared from now on; with everybody in the canary nobody is."""
-        return self.arm in _COMPARED and self.stage in CANARY[:-1]
+        return self.arm in _COMPARED and self.stage in CANARY[:-1] and self.fault is not Fault.ABANDONED
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class Course:
 
     def add_turn(self, turn: Turn) -> bool:
         """Count a turn; return whether its unit is met for the first time."""
-        self.tally.arms[turn.arm].add(turn.fault, turn.seconds)
+        self.tally.add(turn.arm, turn.fault, turn.seconds, stage=turn.stage)
         if turn.similarity is not None:
             self.similarity += turn.similarity
             self.compared_texts += 1

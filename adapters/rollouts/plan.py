@@ -37,7 +37,7 @@ class HardStops:
 
     Attributes:
         turns: how many turns of the new version are seen before shares and times count.
-        window: of how many of its last turns they are shares.
+        window: of how many of its last turns they are shares; it may be smaller than `turns`.
         errors: most turns that end with an error, as a share.
         empty: most answers without a word or a call.
         truncated: most answers that are cut off at their longest.

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from adapters import tables
 from adapters.record import Move
-from adapters.retirement import check_not_retired
+from adapters.retirement import check_stays
 from adapters.rollouts.plan import PRODUCTION, SHADOW, STAGES, Plan, check_stage
 from adapters.rollouts.rollout import Ending, Rollout, RolloutStep
 from adapters.states import States
@@ -59,7 +59,8 @@ class Rollouts:
         Raises:
             NotFound: there is no such version.
             TransitionRefused: it is not approved.
-            Conflict: no version is in production, or a rollout of this adapter is under way.
+            Conflict: no version is in production, a rollout of this adapter is under way, or it is to be retired.
+            AdapterRetired: it was retired.
         """
         check_stage(stage)
         with self._database.write() as connection:
@@ -76,7 +77,7 @@ class Rollouts:
                     f"`repertory adapter use {adapter} {version}`.",
                     code="nothing_to_compare",
                 )
-            check_not_retired(connection, target, self._clock())
+            check_stays(connection, target, self._clock())
             to = VersionState.SHADOW if stage == SHADOW else VersionState.CANARY
             self._states.step(connection, target, to, Move(by, reason or f"rollout at {stage}"))
             row = {

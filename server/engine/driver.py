@@ -9,7 +9,7 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 import anyio
@@ -140,10 +140,17 @@ class EngineDriver:
         if not self.handshakes:
             return self._state.reason or "the engine has not answered yet"
         for handshake in self.handshakes:
-            reason = "it lacks the Repertory plug-in" if handshake is None else handshake.refusal()
+            reason = _refusal(handshake)
             if reason is not None:
                 return f"the engine cannot serve adapters: {reason}"
         return None
+
+    def leave_out(self, unfit: Mapping[EngineAdmin, str]) -> None:
+        """Use some engines no longer, each for its reason, until the next handshake; call it within `on_ready`."""
+        for admin, reason in unfit.items():
+            logger.warning("Engine %d is not used: %s", self.admins.index(admin), reason)
+        kept = [pair for pair in zip(self.answering, self.handshakes, strict=True) if pair[0] not in unfit]
+        self.answering, self.handshakes = tuple(a for a, _ in kept), tuple(h for _, h in kept)
 
     async def residents(self) -> list[Resident]:
         """Return the adapters in the engines that answer now.
@@ -192,7 +199,7 @@ class EngineDriver:
         """Shake hands with the engines that now answer, have adapters loaded, and take requests.
 
         An engine that joins gets requests only once all this is done. Those that had them keep them, even if the
-        one that joins turns out to be unfit.
+        one that joins turns out to be unfit: whoever cannot serve adapters is left out while others can.
 
         Returns:
             the engines that get requests.
@@ -221,14 +228,14 @@ class EngineDriver:
             logger.error("No adapter will be served: %s.", refused)
         else:
             await self._on_ready(self)
-        self._taking = frozenset(shaken)
+        self._taking = frozenset(self.answering)
         self.stalled.clear()
         self._state = Readiness(True)
         self._ready_since = min(self._ready_since, time.monotonic())
         self._first_ready.set()
 
     async def _handshakes(self, admins: Sequence[EngineAdmin]) -> dict[EngineAdmin, Handshake | None]:
-        """Shake hands with each engine; one that fails is left out, unless all do."""
+        """Shake hands with each engine; one that fails, or cannot serve adapters, is left out, unless all do."""
         shaken: dict[EngineAdmin, Handshake | None] = {}
         failure: RepertoryError | None = None
         for admin in admins:
@@ -239,7 +246,10 @@ class EngineDriver:
                 logger.warning("Engine %d is not used: %s", self.admins.index(admin), error.message)
         if failure is not None and not shaken:
             raise failure
-        return shaken
+        fit = {admin: handshake for admin, handshake in shaken.items() if _refusal(handshake) is None}
+        for admin in shaken.keys() - fit.keys() if fit else ():
+            logger.warning("Engine %d is not used: %s.", self.admins.index(admin), _refusal(shaken[admin]))
+        return fit or shaken
 
     def disconnected(self, reason: str, retry_after: float) -> None:
         """Stop taking requests, and say why."""
@@ -272,3 +282,7 @@ class EngineDriver:
             self.restarts += 1
             await asyncio.sleep(back_off)
             back_off = min(back_off * 2, _LONGEST_BACK_OFF)
+
+
+def _refusal(handshake: Handshake | None) -> str | None:
+    return "it lacks the Repertory plug-in" if handshake is None else handshake.refusal()

@@ -6,6 +6,7 @@ Requests in flight keep the version that they were given. Nothing here decides o
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
 
 import anyio
@@ -40,6 +41,16 @@ _KEPT_SECONDS = 90 * _DAY_SECONDS
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class _End:
+    """An end that is to be written: of which rollout, and what the record says of it."""
+
+    live: LiveRollout
+    by: str
+    reason: str
+    ending: Ending
+
+
 class Conduct:
     """Begins, advances, pauses and ends rollouts.
 
@@ -67,7 +78,7 @@ class Conduct:
         self._releases = releases
         self._clock = clock
         self._answered = answered
-        self._ending: deque[tuple[LiveRollout, str]] = deque()
+        self._ending: deque[_End] = deque()
         self._end_one = anyio.Event()
         self._shadow: Shadow | None = None
         self.watch = RolloutWatch(releases, observations, clock, end=self._to_end, offer=self._offer)
@@ -75,7 +86,9 @@ class Conduct:
     def load(self) -> None:
         """Take up what is under way; call it once, before the engine is. Blocking."""
         for rollout in self.rollouts.list(live=True):
-            self._releases.show(LiveRollout(rollout, self.observations.course(rollout)))
+            live = LiveRollout(rollout, self.observations.course(rollout))
+            self._releases.show(live)
+            self.watch.judge(live)  # a kill may have come between its end in memory and the writing
         now = self._clock()
         for one in self._answered(now - IDLE_SECONDS):
             self._releases.recall(one.conversation, one.version, seconds_ago=max(0.0, now - one.at))
@@ -96,9 +109,13 @@ class Conduct:
             ready = target.state is VersionState.APPROVED and self._releases.live(adapter) is None
             if ready:  # anything else is refused below, before it costs anything
                 await self._releases.ready_for_trial(target)
-            rollout = await anyio.to_thread.run_sync(
-                lambda: self.rollouts.start(adapter, version, stage=stage, plan=plan, by=by, reason=reason)
-            )
+            begin = partial(self.rollouts.start, adapter, version, stage=stage, plan=plan, by=by, reason=reason)
+            try:
+                rollout = await anyio.to_thread.run_sync(begin)
+            except RepertoryError:
+                if ready:
+                    await self._releases.let_go(target)
+                raise
             live = LiveRollout(rollout, Course(plan))
             self._releases.show(live)
             self.watch.judge(live)
@@ -116,7 +133,7 @@ class Conduct:
             live = self._live(known)
             if live is not None and (live.cut or live.refused):
                 raise Conflict(
-                    f"The rollout {rollout_id} goes no further: {live.refused or 'it ends by itself just now'}.",
+                    f"The rollout {rollout_id} goes no further: {live.refused or 'it is about to end'}.",
                     code="rollout_ended",
                 )
             rollout = await anyio.to_thread.run_sync(
@@ -151,7 +168,22 @@ class Conduct:
 
         Raises:
             NotFound: there is no such rollout.
+            RepertoryError: the end is not written yet; nobody is answered by the version, and it is tried again.
         """
+        lives = self._releases.live_rollouts().values()
+        live = next((one for one in lives if one.rollout.id == rollout_id), None)
+        if live is not None:
+            live.cut = True  # at once, though another adapter may just be loaded
+        try:
+            rollout = await self._stop(rollout_id, by=by, reason=reason, ending=ending)
+        except BaseException:
+            if live is not None:
+                self._write_later(_End(live, by, reason, ending))
+            raise
+        await self.watch.flush()
+        return rollout
+
+    async def _stop(self, rollout_id: str, *, by: str, reason: str, ending: Ending) -> Rollout:
         async with self._releases.changing():
             rollout = await anyio.to_thread.run_sync(
                 lambda: self.rollouts.stop(rollout_id, by=by, reason=reason, ending=ending)
@@ -160,8 +192,7 @@ class Conduct:
                 self._releases.withdrawn(rollout.adapter)
                 version = await anyio.to_thread.run_sync(self._registry.get, rollout.adapter, rollout.version)
                 await self._releases.let_go(version)
-        await self.watch.flush()
-        return rollout
+            return rollout
 
     async def tell(self, rollout_id: str, response: str, *, good: bool | None, unsafe: bool, by: str) -> bool:
         """Take what was said of an answer; False where something was said of it before.
@@ -225,23 +256,27 @@ class Conduct:
             self._shadow.offer(live, record)
 
     def _to_end(self, live: LiveRollout, reason: str) -> None:
-        self._ending.append((live, reason))
+        self._write_later(_End(live, BY_ITSELF, reason, Ending.BROKEN_OFF))
+
+    def _write_later(self, end: _End) -> None:
+        self._ending.append(end)
         self._end_one.set()
 
     async def _end_all(self) -> None:
         """Write down the ends of rollouts that were cut; one that cannot be written is tried again."""
         while True:
-            await self._end_one.wait()
             self._end_one = anyio.Event()
             while self._ending:
-                live, reason = self._ending[0]
+                end = self._ending[0]
+                rollout = end.live.rollout.id
                 try:
-                    await self.stop(live.rollout.id, by=BY_ITSELF, reason=reason, ending=Ending.BROKEN_OFF)
+                    await self._stop(rollout, by=end.by, reason=end.reason, ending=end.ending)
                 except RepertoryError as error:
-                    logger.error("The end of rollout %s is not written: %s", live.rollout.id, error.message)
+                    logger.error("The end of rollout %s is not written: %s", rollout, error.message)
                     await anyio.sleep(_AGAIN_SECONDS)
                     continue
                 self._ending.popleft()
+            await self._end_one.wait()
 
 
 def conduct_of(

@@ -5,6 +5,8 @@ import time
 from html import escape
 from typing import Any
 
+from adapters.rollouts.tally import Fault
+
 _WIDTH, _HEIGHT, _LEFT, _TOP = 640, 200, 48, 12
 _STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:50rem;margin:2rem auto;padding:0 1rem}
 table{border-collapse:collapse;margin:1rem 0}td,th{padding:.2rem .8rem;text-align:left;
@@ -57,14 +59,14 @@ def _arms(arms: dict[str, Any]) -> str:
             name,
             arm["units"],
             arm["turns"],
-            *arm["faults"].values(),
+            *(arm["faults"][fault.value] for fault in Fault if fault.value),
             arm["unsafe"],
             f"{arm['good']} / {arm['good'] + arm['bad']}",
             "" if arm["p95_seconds"] is None else f"{arm['p95_seconds']:.2f}",
         ]
         for name, arm in arms.items()
     ]
-    heads = ["arm", "units", "turns", "error", "empty", "truncated", "repeated", "unsafe", "good", "p95 s"]
+    heads = ["arm", "units", "turns", *(fault.value for fault in Fault if fault.value), "unsafe", "good", "p95 s"]
     return _table(heads, rows)
 
 

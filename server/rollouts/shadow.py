@@ -16,8 +16,9 @@ from adapters.rollouts.course import Turn
 from adapters.rollouts.plan import Arm
 from adapters.rollouts.tally import Fault
 from core.clock import Clock
-from core.errors import RepertoryError, Unavailable
+from core.errors import RepertoryError
 from server.engine_port import Engine, Message, Payload
+from server.rollouts.blame import may_blame
 from server.rollouts.live import LiveRollout
 from server.turn.record import TurnRecord
 from server.turn.seen import Seen
@@ -114,9 +115,9 @@ class Shadow:
         similarity: float | None = None
         try:
             completion = await self._engine.chat(rollout.candidate, question.payload)
-        except Unavailable:
-            return  # nobody could have answered
-        except RepertoryError:
+        except RepertoryError as error:
+            if not may_blame(error.kind):
+                return
             fault = Fault.ERROR
         else:
             choice = completion["choices"][0]

@@ -16,13 +16,12 @@ from adapters.rollouts.tally import Fault
 from core.clock import Clock
 from core.errors import RepertoryError
 from server.releases import AdapterReleases
+from server.rollouts.blame import fault_of
 from server.rollouts.live import LiveRollout
 from server.turn.record import TurnRecord
 
 WRITE_SECONDS = 1.0
 _MOST_WAITING = 20_000
-_CALLERS = frozenset({"context_length_exceeded", "invalid_request", "invalid_value", "permission_denied"})
-"""Errors that are the caller's, whoever answers."""
 
 logger = logging.getLogger(__name__)
 
@@ -58,14 +57,16 @@ class RolloutWatch:
     def finished(self, record: TurnRecord) -> None:
         """Take note of a turn that has ended."""
         answering = record.answering
-        if answering is None or answering.rollout is None or answering.unit is None or record.abandoned:
+        if answering is None or answering.rollout is None:
+            return
+        if answering.unit is None or answering.stage is None:
             return
         arm = Arm(answering.arm or Arm.PRODUCTION)
         live = self._releases.live(answering.engine_name.partition("@")[0])
         if arm is Arm.PRODUCTION or live is None or live.rollout.id != answering.rollout:
             return
-        fault = _fault(record)
-        if fault is None:
+        fault = fault_of(record)
+        if fault is None or (fault is Fault.ABANDONED and not live.course.tally.outlasts(arm, record.seconds)):
             return
         self.add(
             live,
@@ -74,13 +75,13 @@ class RolloutWatch:
                 response=record.completion,
                 arm=arm,
                 unit=answering.unit,
-                stage=live.rollout.stage,
+                stage=answering.stage,
                 fault=fault,
                 seconds=record.seconds,
                 at=self._clock(),
             ),
         )
-        if live.shadows:
+        if live.shadows and not record.abandoned:
             self._offer(live, record)
 
     def add(self, live: LiveRollout, turn: Turn) -> None:
@@ -127,10 +128,3 @@ class RolloutWatch:
             await self.flush()
         except RepertoryError as error:
             logger.warning("Turns of rollouts are kept in memory until they can be written: %s", error.message)
-
-
-def _fault(record: TurnRecord) -> Fault | None:
-    """Return what was wrong with a turn; None where no version is to blame or to praise."""
-    if record.error is not None:
-        return None if record.error in _CALLERS else Fault.ERROR
-    return None if record.seen is None else record.seen.fault(record.finish)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from adapters.papers import Papers
 from adapters.registry import Registry
 from adapters.retirement import WHOLE, Retirement
+from adapters.rollouts.rollout import Ending
 from adapters.version import AdapterVersion
 from core.errors import NotFound
 from core.principal import Scope
@@ -172,8 +173,9 @@ async def rollback(
     body = await read_body(request, RollbackBody)
     by, live = str(principal.id), releases.live(name)
     if live is not None and services.rollouts is not None:
-        await services.rollouts.stop(live.rollout.id, by=by, reason=body.reason)
-        return JsonResponse(shown(releases.serving(name)))
+        ended = await services.rollouts.stop(live.rollout.id, by=by, reason=body.reason)
+        if ended.outcome is not Ending.PROMOTED:  # else somebody was quicker, and that is what was changed last
+            return JsonResponse(shown(releases.serving(name)))
     return JsonResponse(shown(await releases.rollback(name, by=by, reason=body.reason)))
 
 

@@ -28,7 +28,7 @@ class StopsBody(_Body):
     """What ends a rollout at once, without statistics; shares are those beyond the control arm's."""
 
     turns: int = Field(20, ge=1, le=10_000, description="Turns before shares and times count.")
-    window: int = Field(200, ge=1, le=10_000, description="How many of the last turns they are shares of.")
+    window: int = Field(200, ge=10, le=10_000, description="How many of the last turns they are shares of.")
     errors: float = Field(0.05, ge=0, le=1, description="Most turns that end with an error.")
     empty: float = Field(0.05, ge=0, le=1, description="Most answers without a word or a call.")
     truncated: float = Field(0.10, ge=0, le=1, description="Most answers that are cut off.")

@@ -9,7 +9,7 @@ from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from core.errors import RepertoryError
+from core.errors import ErrorKind, RepertoryError
 from core.ids import ConversationId, PersonaId, PrincipalId
 from server.engine_port import Answering, Usage
 from server.turn.content import TurnContent
@@ -72,6 +72,7 @@ class TurnRecord:
         gaps: seconds between the engine's later frames of text.
         finish: the finish reason of the (first) answer.
         error: code of the error that ended the turn.
+        error_kind: which kind of error that was.
         abandoned: the client left before the end.
         private: the persona keeps its turns out of transcripts.
         content: the texts, where the operator opted in to keep them.
@@ -102,6 +103,7 @@ class TurnRecord:
     gaps: list[float] = field(default_factory=list)
     finish: str | None = None
     error: str | None = None
+    error_kind: ErrorKind | None = None
     abandoned: bool = False
     private: bool = False
     content: TurnContent | None = None
@@ -173,10 +175,10 @@ def _ending(record: TurnRecord, observers: Iterable[TurnObserver]) -> Iterator[N
     try:
         yield
     except RepertoryError as error:
-        record.error = error.code
+        record.error, record.error_kind = error.code, error.kind
         raise
     except Exception:
-        record.error = "internal_error"
+        record.error, record.error_kind = "internal_error", ErrorKind.INTERNAL
         raise
     except BaseException:
         record.abandoned = True

@@ -95,6 +95,16 @@ def _link(kind: bytes, target: str) -> Callable[[list[Member]], list[Member]]:
     return change
 
 
+_SPARSE = b"22 GNU.sparse.major=1\n22 GNU.sparse.minor=0\n"
+"""Says that the next file begins with a map of its holes, which it does not."""
+
+
+def _meta(kind: bytes, content: bytes) -> Member:
+    member = tarfile.TarInfo("meta")
+    member.type, member.size = kind, len(content)
+    return member, content
+
+
 def _by_name(members: list[Member]) -> dict[str, bytes]:
     return {one.name: content for one, content in members}
 
@@ -150,6 +160,10 @@ def _other_weights(members: list[Member]) -> list[Member]:
             "unexpected_file",
         ),
         (_said(name="../up"), "adapter_name_invalid"),
+        (_said(card={"review_on": "soon"}), "archive_damaged"),
+        (_said(card={"limits": "x" * 100_000}), "archive_damaged"),
+        (lambda members: [members[0], *[_meta(tarfile.GNUTYPE_LONGNAME, b"a")] * 3_000], "archive_damaged"),
+        (lambda members: [members[0], _meta(tarfile.XHDTYPE, _SPARSE), *members[1:]], "archive_damaged"),
     ],
 )
 def test_a_hostile_or_damaged_archive_is_refused_and_leaves_nothing(

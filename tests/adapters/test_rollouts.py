@@ -2,12 +2,14 @@
 
 import math
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from adapters import BaseModel, Registry, TransitionRefused, VersionState
+from adapters.retirement import Retirement
 from adapters.rollouts.assignment import arm_of, drawn
 from adapters.rollouts.course import Course, Outcome, Turn
 from adapters.rollouts.observations import Observations
@@ -207,6 +209,71 @@ def test_slow_answers_and_unsafe_ones_stop_a_rollout() -> None:
     assert "2 unsafe" in (unsafe.reason_to_stop() or "")
 
 
+def test_what_happened_in_the_shadow_is_no_measure_for_the_canary(database: Database, rollouts: Rollouts) -> None:
+    rollout, course = started(rollouts, "shadow"), Course(Plan())
+    turns = [turn(number, Arm.CONTROL, stage="shadow") for number in range(200)]
+    for number in range(40):
+        fault = Fault.EMPTY if number % 3 == 0 else Fault.NONE
+        turns += [turn(200 + number, Arm.CONTROL, fault=fault), turn(number, Arm.CANARY, fault=fault)]
+    for one in turns:
+        course.add_turn(one)
+        assert course.reason_to_stop() is None
+    assert course.tally.arms[Arm.CONTROL].turns == 240
+    kept = Observations(database, Ticker())
+    kept.add([replace(one, rollout=rollout.id) for one in turns])
+    again = kept.course(rollout).tally.arms
+    assert [again[arm].last for arm in again] == [course.tally.arms[arm].last for arm in again]
+
+
+def test_what_the_shadow_has_answered_does_not_end_the_canary() -> None:
+    course = Course(Plan())
+    for number in range(40):
+        fault = Fault.EMPTY if number % 2 else Fault.NONE
+        course.add_turn(turn(number, Arm.CONTROL, stage="shadow", fault=fault))
+        course.add_turn(turn(number, Arm.SHADOW, stage="shadow", fault=fault))
+        assert course.reason_to_stop() is None
+    course.add_turn(turn(41, Arm.CONTROL))
+    assert course.reason_to_stop() is None
+    course.add_turn(turn(42, Arm.CONTROL, stage="shadow", fault=Fault.EMPTY))  # it began before the canary
+    assert list(course.tally.arms[Arm.CONTROL].last) == [Fault.NONE]
+
+
+def test_hard_stops_work_with_a_window_that_is_smaller_than_the_turns_before_them() -> None:
+    course = Course(Plan(stops=HardStops(turns=60, window=20)))
+    for number in range(60):
+        assert course.tally.reason_to_stop() is None
+        course.add_turn(turn(number, Arm.CONTROL))
+        course.add_turn(turn(number, Arm.CANARY, fault=Fault.EMPTY))
+    assert "100% of the last 20 answers" in (course.tally.reason_to_stop() or "")
+    slow = Course(Plan(stops=HardStops(window=20)))
+    for number in range(50):
+        assert slow.reason_to_stop() is None
+        slow.add_turn(turn(number, Arm.CONTROL, seconds=1.0))
+        slow.add_turn(turn(number, Arm.CANARY, seconds=2.5))
+    assert "2.5 times" in (slow.reason_to_stop() or "")
+
+
+def test_a_version_whose_answers_nobody_waits_for_is_too_slow() -> None:
+    course = Course(Plan())
+    assert not course.tally.outlasts(Arm.CANARY, 30.0)  # nothing to compare with
+    for number in range(50):
+        assert course.reason_to_stop() is None
+        course.add_turn(turn(number, Arm.CONTROL, seconds=2.0))
+        assert course.tally.outlasts(Arm.CANARY, 30.0)
+        course.add_turn(turn(number, Arm.CANARY, fault=Fault.ABANDONED, seconds=30.0))
+    assert "15.0 times" in (course.reason_to_stop() or "")
+    assert not course.tally.outlasts(Arm.CANARY, 20.0)
+    assert (course.units[Arm.CANARY], course.tally.arms[Arm.CANARY].turns) == (0, 0)
+
+
+def test_whoever_leaves_early_is_no_sign_of_a_fast_answer() -> None:
+    course = Course(Plan())
+    for number in range(20):
+        course.add_turn(turn(number, Arm.CONTROL, seconds=2.0))
+        course.add_turn(turn(number, Arm.CANARY, seconds=5.0))
+    assert [course.tally.outlasts(Arm.CANARY, seconds) for seconds in (1.0, 3.0, 5.0)] == [False, False, True]
+
+
 def test_what_was_kept_adds_up_to_the_same_as_what_was_seen(database: Database, rollouts: Rollouts) -> None:
     rollout, random = started(rollouts, "50"), np.random.default_rng(1)
     kept, seen = Observations(database, Ticker()), Course(rollout.plan)
@@ -289,6 +356,19 @@ def test_while_a_rollout_is_under_way_nothing_else_moves_production(
     with pytest.raises(Conflict):
         approved.rollback("coach", by="ann")
     with pytest.raises(Conflict, match="under way"):
+        started(rollouts)
+
+
+def test_a_version_on_trial_is_not_retired_and_one_with_a_date_not_tried(
+    rollouts: Rollouts, approved: Registry
+) -> None:
+    rollout, end = started(rollouts), Retirement("coach", 2, 4e9, "", "ann", "old", 0.0)
+    with pytest.raises(TransitionRefused, match=f"rollout stop {rollout.id}"):
+        approved.retire(end)
+    rollouts.stop(rollout.id, by="ann", reason="it ends")
+    approved.retire(end)
+    approved.approve("coach", 2, by="bob", reason="again", override=True)
+    with pytest.raises(Conflict, match="is to be retired on"):
         started(rollouts)
 
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from adapters import BaseModel, Registry, TransitionRefused, VersionState, tables
 from adapters.demands import COMMAND_LINE
-from adapters.retirement import AdapterRetired, Retirement
+from adapters.retirement import WHOLE, AdapterRetired, Retirement
 from adapters.version import TRANSITIONS, Road
 from core.database import Database
-from core.errors import NotFound, PermissionDenied
+from core.errors import Conflict, NotFound, PermissionDenied
 from tests.adapters.conftest import LIMITS, Ticker
 from tests.adapters.tiny import make_adapter
 
@@ -173,6 +173,27 @@ def test_a_version_answers_no_more_after_its_date_and_names_its_successor(three:
     with pytest.raises(AdapterRetired):
         three.rollback("coach", by="ann")
     assert three.path("coach", 1).is_dir()
+
+
+def test_a_version_with_a_date_does_not_begin_to_answer(three: Registry) -> None:
+    use(three, 1)
+    three.retire(Retirement("coach", 2, 4e9, "coach@3", "ann", "old", 0.0))
+    with pytest.raises(Conflict, match=r"retired on 2096-10-02 07:06 UTC.*Use 'coach@3' instead"):
+        use(three, 2)
+    three.retire(Retirement("coach", WHOLE, 4e9, "", "ann", "all of it ends", 0.0))
+    use(three, 3)  # which ends with its adapter, whichever version answers
+    assert three.rollback("coach", by="ann").version == 1
+
+
+def test_the_gate_releases_nothing_older_than_what_has_answered(three: Registry) -> None:
+    use(three, 1)
+    for number in (2, 3):
+        step(three, S.EVALUATED, S.CANDIDATE, version=number)
+    assert [one.version for one in three.passed("gate")] == [3]
+    three.approve("coach", 3, by="gate")
+    three.promote("coach", 3, by="gate")
+    three.rollback("coach", by="ann", reason="rude")
+    assert three.passed("gate") == []
 
 
 def test_two_hands_at_once_leave_one_version_in_production(three: Registry, database: Database) -> None:

@@ -2,15 +2,22 @@
 
 import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, closing
 from pathlib import Path
 
 import anyio
 import pytest
 
+from adapters.base import BaseModel
+from adapters.inspection import ImportLimits
+from adapters.registry import Registry
+from core.database import Database
 from core.errors import Unavailable
 from server.engine.driver import EngineDriver
+from server.migrations import migrate
+from server.releases import AdapterReleases
 from server.settings import Settings
+from tests.adapters.tiny import make_adapter, make_base
 from tests.fakes.engine import FakeEngine, FakePlugin, Reply, running_engine
 
 pytestmark = pytest.mark.anyio
@@ -39,6 +46,14 @@ async def driving(folder: Path, *engines: FakeEngine) -> AsyncIterator[EngineDri
         yield driver
     finally:
         await driver.stop()
+
+
+def _refuses(releases: AdapterReleases) -> bool:
+    try:
+        releases.resolve("coach")
+    except Unavailable:
+        return True
+    return False
 
 
 async def until(check: Callable[[], bool]) -> None:
@@ -82,6 +97,63 @@ async def test_an_engine_that_joins_gets_requests_only_when_it_has_the_adapters(
             for _ in range(4):
                 await driver.chat("coach@1", HELLO)
             assert (len(first.requests), len(second.requests)) == (6, 2)
+
+
+@pytest.mark.parametrize("plugin", [None, FakePlugin(version="0"), FakePlugin(operators="PunicaWrapperCPU")])
+async def test_an_engine_that_joins_and_cannot_serve_adapters_takes_none_from_the_others(
+    tmp_path: Path, plugin: FakePlugin | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    with running_engine() as fit, running_engine() as unfit:
+        unfit.healthy = False
+        async with driving(tmp_path, fit, unfit) as driver:
+            await until(lambda: driver.ready().ok)
+            unfit.plugin, unfit.healthy = plugin, True
+            await until(lambda: "Engine 1 is not used" in caplog.text)
+            assert driver.adapters_refused() is None
+            for _ in range(4):
+                await driver.chat("coach@1", HELLO)
+            assert (len(fit.requests), len(unfit.requests)) == (4, 0)
+
+
+async def test_engines_none_of_which_can_serve_adapters_answer_as_the_base(tmp_path: Path) -> None:
+    with running_engine() as one, running_engine() as other:
+        one.plugin, other.plugin = FakePlugin(version="0"), FakePlugin(version="0")
+        async with driving(tmp_path, one, other) as driver:
+            await until(lambda: driver.ready().ok)
+            assert len(driver.answering) == 2
+            assert "needs '1'" in (driver.adapters_refused() or "")
+            await driver.chat("base", HELLO)
+
+
+async def test_an_engine_that_joins_without_an_adapter_takes_it_from_nobody(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    database = Database(tmp_path / "repertory.db")
+    migrate(database)
+    base = BaseModel.load(make_base(tmp_path / "base"))
+    registry = Registry(database, tmp_path / "adapters")
+    registry.import_folder(make_adapter(tmp_path / "one"), "coach", base=base, limits=ImportLimits())
+    registry.promote("coach", 1, by="ann", reason="first", override=True)
+    releases = AdapterReleases(registry, lambda: base)
+    with running_engine() as has, running_engine() as lacks, closing(database):
+        has.plugin = FakePlugin(registered={"coach@1"}, candidates={"coach@1": {"Hello": -1.5, "I": -0.4}})
+        lacks.plugin, lacks.healthy = FakePlugin(), False
+        settings = Settings(data_dir=tmp_path, engine_url=(has.url, lacks.url))
+        driver = EngineDriver(settings, None, releases.restore)
+        releases.attach(driver)
+        await driver.start()
+        try:
+            await until(lambda: driver.ready().ok)
+            lacks.healthy = True
+            await until(lambda: "Engine 1 is not used" in caplog.text)
+            assert releases.resolve("coach") == "coach@1"
+            assert driver.answering == driver.admins[:1]
+            has.plugin.registered.clear()  # now nobody has it, which is no fault of one engine's
+            await until(lambda: _refuses(releases))
+            assert driver.answering == driver.admins
+        finally:
+            await releases.aclose()
+            await driver.stop()
 
 
 async def test_an_engine_that_is_busy_with_others_still_computes(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,15 @@ import openai
 import pytest
 
 from adapters import VersionState
+from adapters.retirement import AdapterRetired, Retirement
+from adapters.rollouts.course import Turn
+from adapters.rollouts.observations import Observations
+from adapters.rollouts.plan import Arm
+from adapters.rollouts.rollout import Rollout
+from adapters.rollouts.store import Rollouts
+from adapters.rollouts.tally import Fault
+from core.database import Database
+from core.errors import Unavailable
 from core.principal import Scope
 from server.engine_port import Who
 from server.rollouts.promoter import Promoter
@@ -77,6 +87,91 @@ async def test_a_conversation_that_production_has_begun_is_ended_by_it(world: Tr
     await world.call("POST", f"/api/rollouts/{rollout}/advance", {"to": "production"})
     answer = await world.gateway.ask("coach", "And on", user="ann", extra_body={"repertory": named})
     assert answer.model_dump()["repertory"]["adapter"] == "coach@2"
+
+
+async def in_conversations(world: Trial, question: str = "Hello") -> dict[str, str]:
+    """Ask in one conversation of each user; return what answered."""
+    return {user: await told(world, user, f"of-{user}", question) for user in USERS}
+
+
+async def told(world: Trial, user: str, conversation: str, question: str = "Hello") -> str:
+    named = {"repertory": {"include": True, "conversation": conversation}}
+    answer = await world.gateway.ask("coach", question, user=user, extra_body=named)
+    return str(answer.model_dump()["repertory"]["adapter"])
+
+
+async def units(world: Trial, rollout: str) -> list[int]:
+    arms = (await world.show(rollout))["arms"]
+    return [arms["canary"]["units"], arms["control"]["units"]]
+
+
+async def test_conversations_that_production_has_begun_are_compared_in_neither_arm(world: Trial) -> None:
+    await in_conversations(world)
+    rollout = await world.start(stage="5")
+    await in_conversations(world, "Go on")
+    assert await units(world, rollout) == [0, 0]
+    await world.call("POST", f"/api/rollouts/{rollout}/advance", {"to": "50"})
+    assert set((await in_conversations(world, "And on")).values()) == {"coach@1"}
+    assert await units(world, rollout) == [0, 0]
+    versions = list((await asked(world)).values())
+    assert await units(world, rollout) == [versions.count("coach@2"), versions.count("coach@1")]
+
+
+async def test_conversations_of_the_shadow_go_on_in_neither_arm(world: Trial) -> None:
+    rollout = await world.start(stage="shadow")
+    await in_conversations(world)
+    await world.call("POST", f"/api/rollouts/{rollout}/advance", {"to": "50"})
+    assert set((await in_conversations(world, "Go on")).values()) == {"coach@1"}
+    assert await units(world, rollout) == [0, 0]
+
+
+async def test_after_a_restart_conversations_are_compared_only_if_they_were_before(
+    tmp_path: Path, engine: FakeEngine
+) -> None:
+    async with trial(tmp_path, engine) as before:
+        await in_conversations(before)
+        rollout = await before.start(stage="50", unit="conversation")
+        await in_conversations(before, "Go on")
+        first = {user: await told(before, user, f"new-{user}") for user in USERS[:10]}
+        counts = await units(before, rollout)
+    assert sum(counts) == 10
+    async with trial(tmp_path, engine) as after:
+        after.gateway.secrets.update(before.gateway.secrets)
+        assert set((await in_conversations(after, "And on")).values()) == {"coach@1"}
+        assert {user: await told(after, user, f"new-{user}", "And you?") for user in USERS[:10]} == first
+        assert await units(after, rollout) == counts
+        arms = (await after.show(rollout))["arms"]
+        assert [arms["canary"]["turns"], arms["control"]["turns"]] == [2 * count for count in counts]
+
+
+async def test_a_turn_that_began_in_the_shadow_fills_no_arm_though_it_ends_in_the_canary(world: Trial) -> None:
+    rollout = await world.start(stage="shadow")
+    world.as_version({"coach@1": Reply(text="one two three four five six", pause=0.05)})
+
+    async def ask() -> None:
+        await world.gateway.stream("coach", "Count.", user="ann")
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(ask)
+        with anyio.fail_after(20):
+            while not world.engine.tokens:
+                await anyio.sleep(0.01)
+        await world.call("POST", f"/api/rollouts/{rollout}/advance", {"to": "50"})
+    arms = (await world.show(rollout))["arms"]
+    assert (arms["control"]["turns"], arms["control"]["units"]) == (1, 0)
+
+
+async def test_a_conversation_of_a_pause_goes_on_with_its_version_afterwards(world: Trial) -> None:
+    rollout = await world.start(stage="50")
+    first = await in_conversations(world)
+    assert set(first.values()) == {"coach@1", "coach@2"}
+    await world.call("POST", f"/api/rollouts/{rollout}/pause")
+    assert set((await in_conversations(world, "Meanwhile?")).values()) == {"coach@1"}
+    assert await told(world, "zoe", "begun in the pause") == "coach@1"
+    await world.call("POST", f"/api/rollouts/{rollout}/resume")
+    assert await in_conversations(world, "Again?") == first
+    await world.call("POST", f"/api/rollouts/{rollout}/advance", {"to": "100"})
+    assert await told(world, "zoe", "begun in the pause") == "coach@1"
 
 
 async def test_whoever_asks_is_told_version_arm_and_rollout(world: Trial) -> None:
@@ -145,6 +240,91 @@ async def test_too_many_empty_answers_end_a_rollout_by_itself(world: Trial) -> N
     assert world.registry.get("coach", 2).state.value == "rolled_back"
 
 
+async def test_the_end_of_a_rollout_that_a_kill_kept_from_the_record_comes_with_the_next_start(
+    tmp_path: Path, engine: FakeEngine
+) -> None:
+    async with trial(tmp_path, engine) as before:
+        rollout = await before.start(stage="100", stops={"turns": 5})
+    with closing(Database(tmp_path / "repertory.db")) as database:
+        lost = [
+            Turn(rollout, f"answer-{number}", Arm.CANARY, f"unit-{number}", "100", Fault.EMPTY, 1.0, 0.0)
+            for number in range(5)
+        ]
+        Observations(database, lambda: 0.0).add(lost)
+    async with trial(tmp_path, engine) as after:
+        after.gateway.secrets.update(before.gateway.secrets)
+        assert (await after.ask("ann"))["adapter"] == "coach@1"
+        shown = await until(after, rollout, "broken_off")
+        assert "were empty" in shown["steps"][-1]["reason"]
+        assert after.registry.get("coach", 2).state is VersionState.ROLLED_BACK
+
+
+async def test_an_end_that_a_defect_keeps_from_the_record_is_written_later(world: Trial) -> None:
+    class FailsOnce(Rollouts):
+        failed = False
+
+        def stop(self, *given: Any, **named: Any) -> Rollout:
+            if not self.failed:
+                self.failed = True
+                raise RuntimeError("a defect")
+            return super().stop(*given, **named)
+
+    rollout = await world.start(stage="100", stops={"turns": 5})
+    world.conduct.rollouts = broken = FailsOnce(world.database, world.registry, lambda: 0.0)
+    world.as_version({"coach@2": Reply(text="")})
+    await asked(world, USERS[:5])
+    await until(world, rollout, "broken_off")
+    assert broken.failed
+
+
+@pytest.mark.parametrize("status", [400, 404, 429, 503])
+async def test_what_no_version_is_to_blame_for_ends_no_rollout(world: Trial, status: int) -> None:
+    rollout = await world.start(stage="50", stops={"turns": 5})
+    world.as_version({"coach@2": Reply(status=status, message="a bad value")})
+    for user in USERS:
+        with suppress(openai.APIStatusError):
+            await world.ask(user)
+    shown = await world.show(rollout)
+    assert (shown["state"], shown["arms"]["canary"]["turns"]) == ("running", 0)
+    assert shown["arms"]["control"]["turns"] > 5
+
+
+async def test_an_engine_in_trouble_ends_no_rollout_where_nothing_is_left_to_compare_with(world: Trial) -> None:
+    rollout = await world.start(stage="50", stops={"turns": 5})
+    await asked(world, USERS[:5])
+    await world.call("POST", f"/api/rollouts/{rollout}/advance", {"to": "100"})
+    for reply in (Reply(status=500), Reply(dies_after=0)):
+        world.as_version({"coach@2": reply})
+        for user in USERS[:10]:
+            with pytest.raises(openai.APIStatusError):
+                await world.ask(user, "Still?")
+    shown = await world.show(rollout)
+    assert (shown["state"], shown["arms"]["canary"]["faults"]["error"]) == ("running", 0)
+
+
+async def test_errors_of_the_new_version_alone_end_a_rollout(world: Trial) -> None:
+    rollout = await world.start(stage="50", stops={"turns": 5})
+    world.as_version({"coach@2": Reply(status=500)})
+    for user in USERS:
+        with suppress(openai.APIStatusError):
+            await world.ask(user)
+    assert "ended with an error" in (await until(world, rollout, "broken_off"))["steps"][-1]["reason"]
+
+
+async def test_answers_that_nobody_waits_for_count_with_the_time_that_they_took(world: Trial) -> None:
+    rollout = await world.start(stage="50")
+    versions = await asked(world)
+    slow = next(user for user, version in versions.items() if version == "coach@2")
+    world.as_version({"coach@2": Reply(text="one two three four five six", pause=0.5)})
+    with anyio.move_on_after(2):
+        await world.gateway.stream("coach", "Count.", user=slow)
+    with anyio.fail_after(20):
+        while not (shown := await world.show(rollout))["arms"]["canary"]["faults"]["abandoned"]:
+            await anyio.sleep(0.02)
+    assert shown["arms"]["canary"]["turns"] == list(versions.values()).count("coach@2")
+    assert shown["arms"]["canary"]["faults"]["abandoned"] == 1
+
+
 async def test_an_outcome_is_counted_once_and_an_unsafe_one_ends_the_rollout(world: Trial) -> None:
     rollout = await world.start(stage="100", metric="outcome")
     answer = await world.ask("ann")
@@ -210,6 +390,77 @@ async def test_a_rollback_while_a_rollout_is_under_way_ends_the_rollout(world: T
     assert (await world.ask("ann"))["adapter"] == "coach@1"
 
 
+async def test_a_rollback_that_meets_the_end_of_a_rollout_takes_back_what_was_promoted(world: Trial) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    class Slow(Rollouts):
+        def advance(self, *given: Any, **named: Any) -> Rollout:
+            begun.set()
+            assert go_on.wait(30)
+            return super().advance(*given, **named)
+
+    rollout, answers = await world.start(stage="100"), list[httpx.Response]()
+    world.conduct.rollouts = Slow(world.database, world.registry, lambda: 0.0)
+
+    async def ask(path: str, body: dict[str, Any]) -> None:
+        answers.append(await world.call("POST", path, body))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(ask, f"/api/rollouts/{rollout}/advance", {"to": "production"})
+        assert await anyio.to_thread.run_sync(begun.wait, 30)
+        group.start_soon(ask, "/api/adapters/coach/rollback", {"reason": "rude"})
+        await until_cut(world)
+        go_on.set()
+    assert [one.status_code for one in answers] == [200, 200]
+    assert world.releases.resolve("coach") == "coach@1"
+    assert world.registry.get("coach", 2).state is VersionState.ROLLED_BACK
+
+
+async def until_cut(world: Trial) -> None:
+    live = world.releases.live("coach")
+    assert live is not None
+    with anyio.fail_after(30):
+        while not live.cut:
+            await anyio.sleep(0.02)
+
+
+async def test_a_stop_waits_for_no_other_change(world: Trial) -> None:
+    rollout = await world.start(stage="100")
+    async with anyio.create_task_group() as group, world.releases.changing():  # as while another one is loaded
+        group.start_soon(world.call, "POST", f"/api/rollouts/{rollout}/stop")
+        await until_cut(world)
+        assert (await world.ask("ann"))["adapter"] == "coach@1"
+    assert (await world.show(rollout))["state"] == "stopped"
+
+
+async def test_a_stop_that_cannot_be_written_takes_effect_and_is_written_later(world: Trial) -> None:
+    class FailsOnce(Rollouts):
+        failed = False
+
+        def stop(self, *given: Any, **named: Any) -> Rollout:
+            if not self.failed:
+                self.failed = True
+                raise Unavailable("The database is busy.")
+            return super().stop(*given, **named)
+
+    rollout = await world.start(stage="100")
+    world.conduct.rollouts = FailsOnce(world.database, world.registry, lambda: 0.0)
+    assert (await world.call("POST", f"/api/rollouts/{rollout}/stop", {"reason": "rude"})).status_code == 503
+    assert (await world.ask("ann"))["adapter"] == "coach@1"
+    last = (await until(world, rollout, "stopped"))["steps"][-1]
+    assert (last["reason"], last["by"]) == ("rude", "key:operator")
+
+
+async def test_what_is_refused_in_the_end_stays_not_in_memory(world: Trial) -> None:
+    for version in (2, 3):
+        world.registry.retire(Retirement("coach", version, 0.0, "", "ann", "old", 0.0))
+    start = await world.call("POST", "/api/rollouts", {"adapter": "coach", "version": 2})
+    assert start.status_code == 410
+    with pytest.raises(AdapterRetired):
+        await world.releases.use("coach", 3, by="ann", reason="now", override=True)
+    assert world.plugin.resident == {"coach@1": True, "coach@2": False, "coach@3": False}
+
+
 async def test_a_rollout_goes_on_after_a_restart_with_the_same_arms_and_counts(
     tmp_path: Path, engine: FakeEngine
 ) -> None:
@@ -226,18 +477,14 @@ async def test_a_rollout_goes_on_after_a_restart_with_the_same_arms_and_counts(
 async def test_a_conversation_that_production_has_begun_is_ended_by_it_though_the_server_restarts(
     tmp_path: Path, engine: FakeEngine
 ) -> None:
-    async def told(world: Trial, conversation: str) -> str:
-        named = {"repertory": {"include": True, "conversation": conversation}}
-        answer = await world.gateway.ask("coach", "Hello", user="ann", extra_body=named)
-        return str(answer.model_dump()["repertory"]["adapter"])
-
     async with trial(tmp_path, engine) as before:
-        assert await told(before, "old") == "coach@1"
+        assert await told(before, "ann", "old") == "coach@1"
         await before.start(stage="100")
-        assert await told(before, "new") == "coach@2"
+        assert await told(before, "ann", "new") == "coach@2"
     async with trial(tmp_path, engine) as after:
         after.gateway.secrets.update(before.gateway.secrets)
-        assert [await told(after, one) for one in ("old", "new", "other")] == ["coach@1", "coach@2", "coach@2"]
+        answers = [await told(after, "ann", one) for one in ("old", "new", "other")]
+        assert answers == ["coach@1", "coach@2", "coach@2"]
 
 
 async def test_a_pinned_version_is_in_no_rollout_and_a_retired_one_is_gone(world: Trial) -> None:
