@@ -59,7 +59,7 @@ def _arms(arms: dict[str, Any]) -> str:
             name,
             arm["units"],
             arm["turns"],
-            *(arm["faults"][fault.value] for fault in Fault if fault.value),
+            *(arm["faults"].get(fault.value, 0) for fault in Fault if fault.value),
             arm["unsafe"],
             f"{arm['good']} / {arm['good'] + arm['bad']}",
             "" if arm["p95_seconds"] is None else f"{arm['p95_seconds']:.2f}",
