@@ -190,8 +190,8 @@ class AdapterReleases:
         """
         for retired in (WHOLE, version):
             self._check_not_retired(adapter, retired)
-        driver = self._ready_driver(adapter)
         chosen = await asyncio.to_thread(self._registry.get, adapter, version)
+        driver = self._ready_driver(adapter)
         check_base(chosen, await asyncio.to_thread(self._base))
         for admin in driver.answering:
             await admin.load(chosen.engine_name)

@@ -64,6 +64,8 @@ TABLE = (
             "test_fine_tuning::test_the_base_itself_is_tuned_under_the_name_of_the_suffix",
             "test_fine_tuning::test_jobs_are_listed_by_page_and_label_and_are_their_owners_alone",
             "test_fine_tuning::test_one_job_is_trained_at_a_time_and_can_be_paused_resumed_and_cancelled",
+            "test_fine_tuning::test_hyperparameters_may_be_null_wherever_they_stand",
+            "test_fine_tuning::test_an_engine_that_is_not_drained_answers_on_and_the_page_says_how_the_times_were_taken",
             "test_fine_tuning::test_a_trainer_that_is_killed_goes_on_from_its_checkpoint",
         ),
     ),
