@@ -53,7 +53,7 @@ def give_way(niceness: int, of_session: int) -> None:
 
     Where the kernel shares the processors among sessions (Linux's autogroup, `man 7 sched`), `nice` alone weighs
     only within one, and sessions are equals. That is often enough: beside an engine that is always busy an equal
-    session gets a quarter of two processors, and one with a niceness of ten 0.4 % (Linux 6.18).
+    session gets a sixth of two processors or more, and one with a niceness of ten 0.4 % (Linux 6.18).
     """
     os.nice(niceness)
     if of_session:
