@@ -83,6 +83,8 @@ class Figure:
         """Return the interval of an arm's value."""
         if self.exact:
             return wilson(self.values[arm] * self.count, self.count, alpha)
+        if self.binary and self.values[arm] in (0, 1):  # no resample differs: each group counts as one case
+            return wilson(self.values[arm] * self.groups, self.groups, alpha)
         return interval_of(self.resampled[arm], alpha)
 
     def interval_of_difference(self, arm: Arm, alpha: float = 0.05) -> Interval:
@@ -90,7 +92,14 @@ class Figure:
         found = self.differences[arm]
         if self.exact and self.values:
             return paired_interval(found.only_ours, found.only_theirs, self.count, alpha)
+        if self.same_everywhere(arm):
+            return paired_interval(0, 0, self.count, alpha)
         return interval_of(found.resampled, alpha)
+
+    def same_everywhere(self, arm: Arm) -> bool:
+        """Tell whether the candidate and an arm are right in the same cases, which no resample can doubt."""
+        found = self.differences[arm]
+        return bool(self.binary and self.values and found.only_ours == found.only_theirs == 0)
 
     def difference_shown(self, arm: Arm) -> dict[str, object]:
         """Return the candidate's difference to an arm for programs."""

@@ -132,6 +132,8 @@ def _tested(rule: Rule, figure: Figure | None) -> Tested | None:
         p_value = mcnemar(difference.only_ours, difference.only_theirs)
     elif figure.exact and figure.values:
         p_value = paired_p_value(difference.only_ours, difference.only_theirs, figure.count, bar)
+    elif figure.same_everywhere(arm):
+        p_value = paired_p_value(0, 0, figure.count, bar)
     else:
         p_value = bootstrap_p_value(_against(rule.op, seen, bar), len(seen))
     interval = figure.interval_of_difference(arm, rule.alpha)

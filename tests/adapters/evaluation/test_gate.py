@@ -145,6 +145,16 @@ def test_related_cases_count_as_one() -> None:
     assert "n = 80 in 2 groups" in together["reason"]
 
 
+def test_groups_in_which_nothing_differs_are_no_proof_that_nothing_ever_does() -> None:
+    rights = {Arm.BASE: [True] * 60, Arm.CANDIDATE: [True] * 60}
+    groups = [f"group {place % 15}" for place in range(60)]
+    told = result(rights, [rule(op=">=", margin=0.01)], groups)
+    assert told["gate"]["outcome"] == "inconclusive"
+    (shown,) = [one for one in told["metrics"] if (one["metric"], one["slice"]) == ("set.exact", "all")]
+    assert shown["arms"]["base"]["low"] == pytest.approx(0.796, abs=0.001)  # Wilson's of 15 of 15
+    assert result(rights, [rule(op=">=", margin=0.2)], groups)["gate"]["outcome"] == "pass"
+
+
 def test_a_few_groups_prove_nothing_however_many_cases_they_have() -> None:
     rights = {Arm.BASE: [False] * 90, Arm.CANDIDATE: [True] * 90}
     few = result(rights, [rule()], [f"group {place % 3}" for place in range(90)])["gate"]
