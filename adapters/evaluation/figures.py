@@ -90,16 +90,18 @@ class Figure:
     def interval_of_difference(self, arm: Arm, alpha: float = 0.05) -> Interval:
         """Return the interval of the candidate's difference to an arm."""
         found = self.differences[arm]
-        if self.exact and self.values:
+        if self.pairs_decide(arm):
             return paired_interval(found.only_ours, found.only_theirs, self.count, alpha)
-        if self.same_everywhere(arm):
-            return paired_interval(0, 0, self.count, alpha)
         return interval_of(found.resampled, alpha)
 
-    def same_everywhere(self, arm: Arm) -> bool:
-        """Tell whether the candidate and an arm are right in the same cases, which no resample can doubt."""
+    def pairs_decide(self, arm: Arm) -> bool:
+        """Tell whether the cases in which only one of two shares is right say how sure their difference is.
+
+        They do where cases are on their own, and where there are none such, which no resample could doubt.
+        """
         found = self.differences[arm]
-        return bool(self.binary and self.values and found.only_ours == found.only_theirs == 0)
+        same = found.only_ours == found.only_theirs == 0
+        return bool(self.binary and self.values) and (self.exact or same)
 
     def difference_shown(self, arm: Arm) -> dict[str, object]:
         """Return the candidate's difference to an arm for programs."""

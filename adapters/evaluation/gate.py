@@ -122,18 +122,16 @@ def _tested(rule: Rule, figure: Figure | None) -> Tested | None:
         return None
     if rule.value is not None:
         return None if Arm.CANDIDATE not in figure.values else _against_bar(rule, figure, rule.value)
-    difference = figure.differences.get(Arm(rule.comparator))
+    arm = Arm(rule.comparator)
+    difference = figure.differences.get(arm)
     if difference is None:
         return None
-    arm = Arm(rule.comparator)
     bar = {">": rule.margin, ">=": -rule.margin, "<": -rule.margin, "<=": rule.margin}[rule.op]
     seen = difference.resampled[~np.isnan(difference.resampled)]
     if figure.exact and bar == 0 and rule.op in ("<", ">"):
         p_value = mcnemar(difference.only_ours, difference.only_theirs)
-    elif figure.exact and figure.values:
+    elif figure.pairs_decide(arm):
         p_value = paired_p_value(difference.only_ours, difference.only_theirs, figure.count, bar)
-    elif figure.same_everywhere(arm):
-        p_value = paired_p_value(0, 0, figure.count, bar)
     else:
         p_value = bootstrap_p_value(_against(rule.op, seen, bar), len(seen))
     interval = figure.interval_of_difference(arm, rule.alpha)

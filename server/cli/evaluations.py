@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from adapters.datasets import Datasets, Reference
-from adapters.evaluation import EvalSpec, check_rules, counts, gather, inlined, read_spec
+from adapters.evaluation import EvalSpec, counts, inlined, read_spec
 from core.clock import system_clock
 from core.errors import InvalidRequest, Unavailable, UpstreamFailed
 from server.cli.gateway import read
@@ -135,7 +135,7 @@ def checked(session: Session, file: Path) -> tuple[dict[str, tuple[int, str]], l
     Raises:
         EvalFileInvalid: it has problems.
     """
-    from server.evaluation.requests import check_requests
+    from server.evaluation.requests import checked_tasks
 
     spec = inlined(read_spec(file), file.parent)
     with session.database() as database:
@@ -145,9 +145,7 @@ def checked(session: Session, file: Path) -> tuple[dict[str, tuple[int, str]], l
             reference = Reference.parse(name)
             return datasets.file(reference), datasets.get(reference).label_key
 
-        tasks = gather(spec, find)
-    check_rules(spec, tasks)
-    check_requests(spec, tasks)
+        tasks = checked_tasks(spec, find)
     sets: dict[str, tuple[int, str]] = {}
     for one in spec.sets:
         mine = [task for task in tasks if task.set == one.name]

@@ -12,15 +12,13 @@ from adapters.evaluation import (
     Evaluation,
     Evaluations,
     NewEvaluation,
-    check_rules,
-    gather,
 )
 from adapters.registry import Registry
 from adapters.version import AdapterVersion
 from core.errors import InvalidRequest
 from core.principal import Principal
 from server.evaluation.principals import kept_principal
-from server.evaluation.requests import check_requests
+from server.evaluation.requests import checked_tasks
 from server.personas.library import PersonaLibrary
 from server.personas.loader import Persona
 from server.turn import prompt
@@ -67,9 +65,7 @@ class Beginning:
             )
         candidate = self.registry.get(adapter, version) if adapter and version is not None else None
         current = self.registry.production(adapter) if adapter else None
-        tasks = gather(spec, self._part)
-        check_rules(spec, tasks)
-        check_requests(spec, tasks)
+        tasks = checked_tasks(spec, self._part)
         new = NewEvaluation(
             definition=Definition(spec=spec, tasks=tuple(tasks)),
             persona=persona.id,

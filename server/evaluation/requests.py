@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from pydantic import ValidationError
 
-from adapters.evaluation import Arm, EvalFileInvalid, EvalSpec, Task
+from adapters.evaluation import Arm, EvalFileInvalid, EvalSpec, Task, check_rules, gather
+from adapters.evaluation.gathering import FindPart
 from server.turn.request import ChatRequest
 from server.wire import invalid_from_validation
 
@@ -37,6 +38,19 @@ def request_of(spec: EvalSpec, arm: Arm, task: Task, name: str) -> ChatRequest:
     if task.case.tools:
         body["tools"] = task.case.tools
     return ChatRequest.model_validate(body)
+
+
+def checked_tasks(spec: EvalSpec, find: FindPart) -> list[Task]:
+    """Return every case of an evaluation that can be asked and judged.
+
+    Raises:
+        EvalFileInvalid: a case cannot be asked or graded, or a rule of the gate not be tested.
+        NotFound: there is no such data set.
+    """
+    tasks = gather(spec, find)
+    check_rules(spec, tasks)
+    check_requests(spec, tasks)
+    return tasks
 
 
 def check_requests(spec: EvalSpec, tasks: Sequence[Task]) -> None:

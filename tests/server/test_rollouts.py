@@ -47,6 +47,20 @@ async def world(tmp_path: Path, engine: FakeEngine, anyio_backend: str) -> Async
         yield running
 
 
+class FailsOnce(Rollouts):
+    """Cannot write the first end of a rollout."""
+
+    def __init__(self, world: Trial, error: Exception) -> None:
+        super().__init__(world.database, world.registry, lambda: 0.0)
+        self.error: Exception | None = error
+
+    def stop(self, *given: Any, **named: Any) -> Rollout:
+        error, self.error = self.error, None
+        if error is not None:
+            raise error
+        return super().stop(*given, **named)
+
+
 async def asked(world: Trial, users: list[str] = USERS, question: str = "Hello") -> dict[str, str]:
     """Ask once for each user; return who was answered by what."""
     return {user: (await world.ask(user, question))["adapter"] for user in users}
@@ -260,21 +274,12 @@ async def test_the_end_of_a_rollout_that_a_kill_kept_from_the_record_comes_with_
 
 
 async def test_an_end_that_a_defect_keeps_from_the_record_is_written_later(world: Trial) -> None:
-    class FailsOnce(Rollouts):
-        failed = False
-
-        def stop(self, *given: Any, **named: Any) -> Rollout:
-            if not self.failed:
-                self.failed = True
-                raise RuntimeError("a defect")
-            return super().stop(*given, **named)
-
     rollout = await world.start(stage="100", stops={"turns": 5})
-    world.conduct.rollouts = broken = FailsOnce(world.database, world.registry, lambda: 0.0)
+    world.conduct.rollouts = broken = FailsOnce(world, RuntimeError("a defect"))
     world.as_version({"coach@2": Reply(text="")})
     await asked(world, USERS[:5])
     await until(world, rollout, "broken_off")
-    assert broken.failed
+    assert broken.error is None
 
 
 @pytest.mark.parametrize("status", [400, 404, 429, 503])
@@ -434,17 +439,8 @@ async def test_a_stop_waits_for_no_other_change(world: Trial) -> None:
 
 
 async def test_a_stop_that_cannot_be_written_takes_effect_and_is_written_later(world: Trial) -> None:
-    class FailsOnce(Rollouts):
-        failed = False
-
-        def stop(self, *given: Any, **named: Any) -> Rollout:
-            if not self.failed:
-                self.failed = True
-                raise Unavailable("The database is busy.")
-            return super().stop(*given, **named)
-
     rollout = await world.start(stage="100")
-    world.conduct.rollouts = FailsOnce(world.database, world.registry, lambda: 0.0)
+    world.conduct.rollouts = FailsOnce(world, Unavailable("The database is busy."))
     assert (await world.call("POST", f"/api/rollouts/{rollout}/stop", {"reason": "rude"})).status_code == 503
     assert (await world.ask("ann"))["adapter"] == "coach@1"
     last = (await until(world, rollout, "stopped"))["steps"][-1]

@@ -6,6 +6,9 @@ from enum import StrEnum
 
 from core.errors import InvalidRequest
 
+REGIONS = ("US", "GB", "DE", "FR", "ES", "IT", "NL", "CH", "AT")
+"""Whose telephone numbers are known without a `+`."""
+
 
 class Kind(StrEnum):
     """What is looked for. Names and places are not: nothing finds them without a language model of its own."""

@@ -12,12 +12,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from adapters.datasets.personal.policy import REGIONS
 from core.guardian import die_with_parent
 
 if TYPE_CHECKING:
     from presidio_analyzer import RecognizerResult
 
-_REGIONS = ("US", "GB", "DE", "FR", "ES", "IT", "NL", "CH", "AT")
 _LEAST_SCORE = 0.4
 _NEVER = ("torch", "transformers", "tensorflow", "cupy", "stanza")
 
@@ -55,7 +55,7 @@ def recognisers() -> dict[str, Recogniser]:
 
     return {
         "email": OfflineEmailRecognizer(),
-        "phone": PhoneRecognizer(supported_regions=_REGIONS),
+        "phone": PhoneRecognizer(supported_regions=REGIONS),
         "card": CreditCardRecognizer(),
         "iban": IbanRecognizer(),
         "ip": IpRecognizer(),

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
+from adapters.datasets.personal.policy import REGIONS
 from adapters.evaluation.graders.grader import Options, Pair, failed
 from adapters.evaluation.measure import Measured, share
 
@@ -17,8 +18,6 @@ _CARDS = (
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b")
 _INVENTED = re.compile(r"(?<![\w.-])(?:\(\d{3}\) ?|\d{3}[-. ])\d{3}[-. ]\d{4}(?![\w-])")
 """As 555-123-4567, which nobody has."""
-_REGIONS = ("US", "GB", "DE", "FR", "ES", "IT", "NL", "CH", "AT")
-"""Whose numbers are known without a `+`."""
 _MOST_CHARACTERS = 20_000
 _EVEN = 10
 
@@ -57,7 +56,7 @@ def _has_phone(text: str) -> bool:
 
     if _INVENTED.search(text):
         return True
-    return any(phonenumbers.PhoneNumberMatcher(text, region).has_next() for region in _REGIONS)
+    return any(phonenumbers.PhoneNumberMatcher(text, region).has_next() for region in REGIONS)
 
 
 def _luhn(text: str) -> bool:
